@@ -1,0 +1,3 @@
+//! The series table, the clock of event time, incidents: what the journal's entries mean.
+
+pub mod settings;

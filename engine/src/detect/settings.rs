@@ -1,0 +1,61 @@
+//! Settings that decide what is detected. They are written into the journal as an epoch entry, so that what
+//! follows from the journal follows from it alone.
+
+use serde::{Deserialize, Serialize};
+
+/// Everything that changes which insights follow from the same entries.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Settings {
+    /// Minutes that the watermark stays behind the newest event time.
+    pub allowed_lateness: u32,
+    /// Judge from the first minute.
+    pub assume_history: bool,
+    /// Judge the call rate of read management events too.
+    pub read_call_rate: bool,
+    /// Event sources whose data events are judged.
+    pub data_events: Vec<String>,
+    /// Expected false insights an account-week at low, medium, high.
+    pub budgets: [f64; 3],
+    /// Most series held; the coldest is evicted.
+    pub series: usize,
+    /// Partitions of accounts; fixed when the data directory is created.
+    pub partitions: u32,
+    /// Mutes that keep matched traffic from teaching.
+    pub unlearned: Vec<Unlearned>,
+    /// Where the picture of an insight is, without the id.
+    pub public_url: Option<String>,
+}
+
+/// Series whose traffic does not teach: the series side of a mute with `learn = false`. Globs; an empty
+/// list matches all.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Unlearned {
+    /// Accounts.
+    pub account: Vec<String>,
+    /// Regions.
+    pub region: Vec<String>,
+    /// Event sources.
+    pub source: Vec<String>,
+    /// API names.
+    pub name: Vec<String>,
+    /// Wall time after which it no longer holds, milliseconds since the epoch.
+    pub until: Option<i64>,
+}
+
+impl Default for Settings {
+    fn default() -> Settings {
+        Settings {
+            allowed_lateness: 15,
+            assume_history: false,
+            read_call_rate: false,
+            data_events: Vec::new(),
+            budgets: [0.2, 1.0, 5.0],
+            series: 1_000_000,
+            partitions: 64,
+            unlearned: Vec::new(),
+            public_url: None,
+        }
+    }
+}

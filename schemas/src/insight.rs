@@ -1,0 +1,223 @@
+//! An Insights event: AWS's trail form, field for field, and our own facts under one key.
+//!
+//! Source: CloudTrail user guide, "CloudTrail record contents for Insights events for trails".
+
+use uuid::Uuid;
+
+/// `eventVersion` that is written. It is the version whose fields AWS's published examples of 2024 and 2025 show.
+pub const EVENT_VERSION: &str = "1.09";
+/// Most values that one attribution list carries.
+pub const TOP_VALUES: usize = 5;
+
+/// One Insights event: the Start or the End of an incident.
+#[derive(Clone, Debug, PartialEq)]
+pub struct InsightEvent {
+    /// `eventTime`, seconds since the epoch; always a whole minute.
+    pub event_time: i64,
+    /// `awsRegion`.
+    pub aws_region: String,
+    /// `eventID`.
+    pub event_id: Uuid,
+    /// `recipientAccountId`.
+    pub recipient_account_id: String,
+    /// `sharedEventID`: the incident.
+    pub shared_event_id: Uuid,
+    /// `insightDetails`.
+    pub details: InsightDetails,
+    /// `trailsight`; absent in AWS's own events.
+    pub trailsight: Option<Extension>,
+}
+
+/// `insightDetails`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct InsightDetails {
+    /// `state`.
+    pub state: State,
+    /// `eventSource`.
+    pub event_source: String,
+    /// `eventName`.
+    pub event_name: String,
+    /// `insightType`.
+    pub insight_type: InsightType,
+    /// `errorCode`; error rate only.
+    pub error_code: Option<String>,
+    /// `sourceEventCategory`.
+    pub source_event_category: Option<SourceEventCategory>,
+    /// `insightContext.statistics`.
+    pub statistics: Statistics,
+    /// `insightContext.attributions`, in AWS's order.
+    pub attributions: Vec<Attributed>,
+}
+
+/// `state`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum State {
+    /// Unusual activity began.
+    Start,
+    /// It ended.
+    End,
+}
+
+/// `insightType`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum InsightType {
+    /// `ApiCallRateInsight`.
+    ApiCallRate,
+    /// `ApiErrorRateInsight`.
+    ApiErrorRate,
+    /// `AccountSweepInsight`, ours.
+    AccountSweep,
+    /// `AccountDeniedInsight`, ours.
+    AccountDenied,
+    /// `AccountSilenceInsight`, ours.
+    AccountSilence,
+}
+
+/// `sourceEventCategory`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SourceEventCategory {
+    /// `Management`.
+    Management,
+    /// `Data`.
+    Data,
+}
+
+/// `insightContext.statistics`. Averages are calls (or errors) a minute.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Statistics {
+    /// `baseline.average`: calls in the baseline window ÷ `baseline_duration`.
+    pub baseline: f64,
+    /// `insight.average`.
+    pub insight: f64,
+    /// `insightDuration`, minutes: the evaluation window at the Start, the incident's length at the End.
+    pub insight_duration: u32,
+    /// `baselineDuration`, minutes: from midnight UTC seven days before the Start's day to the Start.
+    pub baseline_duration: u32,
+}
+
+/// One element of `attributions`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Attributed {
+    /// `attribute`.
+    pub attribute: Attribute,
+    /// `insight`, at most [`TOP_VALUES`], highest first.
+    pub insight: Vec<ValueAverage>,
+    /// `baseline`, likewise; may be empty.
+    pub baseline: Vec<ValueAverage>,
+}
+
+/// `attribute`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Attribute {
+    /// `userIdentityArn`.
+    UserIdentityArn,
+    /// `userAgent`.
+    UserAgent,
+    /// `errorCode`; the string `null` stands for calls that did not fail.
+    ErrorCode,
+}
+
+/// A value and how many calls a minute carried it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ValueAverage {
+    /// `value`.
+    pub value: String,
+    /// `average`, calls a minute.
+    pub average: f64,
+}
+
+/// `trailsight`: what AWS's record has no place for.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Extension {
+    /// The strictest sensitivity at which it fires.
+    pub sensitivity: Sensitivity,
+    /// More calls than expected, or fewer.
+    pub direction: Direction,
+    /// Which question answered yes.
+    pub test: Test,
+    /// Calls a minute that the model expected in the deciding window.
+    pub expected: f64,
+    /// Calls a minute that came.
+    pub observed: f64,
+    /// Insights at least this strong that chance alone would raise in this account in a week.
+    pub chance_per_week: f64,
+    /// `account/region/source/name[/errorCode]`.
+    pub series: String,
+    /// Up to five.
+    pub principals: Vec<Principal>,
+    /// Wall time of the entry that decided, milliseconds since the epoch.
+    pub detected_at: i64,
+    /// Newest event time that it had seen, seconds since the epoch.
+    pub data_through: i64,
+    /// Why it ended; End only.
+    pub end_reason: Option<EndReason>,
+    /// 0; higher when the level rose or late records corrected what was said.
+    pub revision: u32,
+    /// The picture, when `http.public_url` is set.
+    pub url: Option<String>,
+}
+
+/// One element of `trailsight.principals`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Principal {
+    /// Who, session name stripped.
+    pub value: String,
+    /// Calls a minute in the deciding window.
+    pub average: f64,
+    /// Calls a minute in the baseline window.
+    pub baseline: f64,
+    /// Not seen on this API in the baseline window.
+    pub new: bool,
+}
+
+/// `sensitivity`, strictest first: an insight at `Low` is unusual even for the least sensitive listener.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Sensitivity {
+    /// 0.2 expected false insights an account-week.
+    Low,
+    /// 1.
+    Medium,
+    /// 5.
+    High,
+}
+
+/// `direction`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Direction {
+    /// More than expected.
+    Above,
+    /// Less.
+    Below,
+}
+
+/// `test`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Test {
+    /// One minute against its expectation.
+    Minute,
+    /// The last five minutes.
+    FiveMinutes,
+    /// A lasting change.
+    Sustained,
+    /// A whole hour.
+    Hour,
+    /// Against the largest minute of the last seven days.
+    Record,
+    /// Fewer calls than expected.
+    Drop,
+    /// The first burst of a series that was silent for a week.
+    FirstUse,
+    /// Many APIs waking up together.
+    Sweep,
+}
+
+/// `endReason`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum EndReason {
+    /// Back to what was expected.
+    Returned,
+    /// The new level is the normal one.
+    Accepted,
+    /// Another insight tells it now.
+    Superseded,
+}
