@@ -31,7 +31,9 @@ impl Clock {
                 let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO);
                 i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
             }
-            Clock::Scaled { origin, started, speed } => origin + (started.elapsed().as_secs_f64() * 1000.0 * speed) as i64,
+            Clock::Scaled { origin, started, speed } => {
+                origin + (started.elapsed().as_secs_f64() * 1000.0 * speed) as i64
+            }
         }
     }
 
