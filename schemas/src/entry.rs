@@ -29,6 +29,15 @@ pub enum Body {
     Batch(Batch),
     /// Settings that hold from here on.
     Epoch(Epoch),
+    /// The series limit was reached: a partition forgets the series that were silent longest. It is an
+    /// entry because the limit is over all partitions, and a partition that recovers alone cannot know the
+    /// sizes that the others had.
+    Evict {
+        /// Which partition.
+        partition: u32,
+        /// How many series.
+        series: u32,
+    },
 }
 
 /// Settings that decide what follows from the entries after this one.

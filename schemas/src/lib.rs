@@ -12,5 +12,6 @@ pub mod decode;
 pub mod object_key;
 pub mod counts;
 pub mod entry;
+pub mod snapshot;
 pub mod sealed;
 pub mod insight;

@@ -44,6 +44,20 @@ pub struct Unlearned {
     pub until: Option<i64>,
 }
 
+/// A set that matches any of the patterns; a pattern that is no glob matches itself only.
+pub(super) fn globs(patterns: &[String]) -> globset::GlobSet {
+    let mut set = globset::GlobSetBuilder::new();
+    for pattern in patterns {
+        match globset::Glob::new(pattern).or_else(|_| globset::Glob::new(&globset::escape(pattern))) {
+            Ok(glob) => {
+                set.add(glob);
+            }
+            Err(error) => tracing::warn!(%pattern, %error, "a pattern cannot be matched"),
+        }
+    }
+    set.build().unwrap_or_default()
+}
+
 impl Default for Settings {
     fn default() -> Settings {
         Settings {

@@ -1,0 +1,229 @@
+//! A partition of state to and from what a snapshot stores.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use trailsight_detectors::{FirstUsePool, Level, Series, Test};
+use trailsight_schemas::snapshot::{AccountState, CellState, IncidentState, SeriesState};
+use uuid::Uuid;
+
+pub use trailsight_schemas::snapshot::Part;
+
+use super::account::{Account, ActiveSeries};
+use super::cell::{Cell, Values};
+use super::incident::Incident;
+use super::ledger::Ledger;
+use super::partition::Partition;
+use super::strings::Strings;
+use super::tracked::{Cells, Key, Tracked};
+use super::watermark::Watermark;
+use super::{Detect, Rules, Settings, Slot};
+
+/// Why a stored partition cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum PackError {
+    /// Something names a thing that is not there.
+    #[error("a stored partition contradicts itself: {0}")]
+    Inconsistent(&'static str),
+    /// The parts are not those of one state.
+    #[error("{found} stored partitions where {expected} belong together")]
+    Incomplete {
+        /// Partitions given.
+        found: usize,
+        /// Partitions of the state.
+        expected: usize,
+    },
+}
+
+const LEVELS: [Level; 3] = [Level::Low, Level::Medium, Level::High];
+const TESTS: [Test; 4] = [Test::Minute, Test::FiveMinutes, Test::Record, Test::FirstUse];
+
+impl Detect {
+    /// How many partitions there are.
+    pub fn partitions(&self) -> usize {
+        self.parts.len()
+    }
+
+    /// One partition, as it is now.
+    pub fn part(&self, partition: usize) -> Option<Part> {
+        let slot = self.parts.get(partition)?;
+        let settings = serde_json::to_string(&self.rules.settings).unwrap_or_default();
+        Some(pack(slot, settings))
+    }
+
+    /// State from stored partitions (`None`: none was stored, it starts empty and replays from the first
+    /// entry). Settings are those of the partition that is furthest behind; `fallback` where none is stored.
+    pub fn restore(parts: Vec<Option<Part>>, fallback: Settings) -> Result<Detect, PackError> {
+        let oldest = parts.iter().flatten().min_by_key(|part| part.applied);
+        let complete = parts.iter().all(Option::is_some);
+        let settings = match oldest {
+            Some(part) if complete => {
+                serde_json::from_str(&part.settings).map_err(|_| PackError::Inconsistent("settings"))?
+            }
+            _ => fallback,
+        };
+        let expected = settings.partitions.max(1) as usize;
+        if parts.len() != expected {
+            return Err(PackError::Incomplete { found: parts.len(), expected });
+        }
+        let rules = Rules::new(settings);
+        let parts = parts.into_iter().map(|part| match part {
+            Some(part) => unpack(part, &rules),
+            None => Ok(Slot { applied: 0, watermark: Watermark::default(), partition: Partition::new() }),
+        });
+        let parts = parts.collect::<Result<Vec<Slot>, PackError>>()?;
+        Ok(Detect { rules, parts })
+    }
+}
+
+fn pack(slot: &Slot, settings: String) -> Part {
+    let partition = &slot.partition;
+    let (strings, sweep_at) = partition.strings.to_parts();
+    let (watermark, open_from, newest) = slot.watermark.to_parts();
+    Part {
+        applied: slot.applied,
+        settings,
+        watermark,
+        open_from,
+        newest,
+        closed: partition.closed,
+        late: partition.late,
+        evicted: partition.evicted,
+        overflowed: partition.overflowed,
+        strings,
+        sweep_at,
+        accounts: partition.accounts.iter().map(|(id, account)| pack_account(*id, account)).collect(),
+        series: partition.series.iter().map(|slot| slot.as_ref().map(pack_series)).collect(),
+        awake: partition.awake.iter().copied().collect(),
+        cells: partition
+            .cells
+            .iter()
+            .flat_map(|(minute, of_series)| of_series.iter().map(|(index, cell)| (*minute, *index, pack_cell(cell))))
+            .collect(),
+    }
+}
+
+fn unpack(part: Part, rules: &Rules) -> Result<Slot, PackError> {
+    let strings = Strings::from_parts(part.strings, part.sweep_at).ok_or(PackError::Inconsistent("strings"))?;
+    let mut partition = Partition::new();
+    partition.accounts = part.accounts.into_iter().map(unpack_account).collect::<Result<BTreeMap<_, _>, _>>()?;
+    partition.index = HashMap::default();
+    for (index, stored) in part.series.into_iter().enumerate() {
+        let tracked = stored.map(|stored| unpack_series(stored, rules, &strings)).transpose()?;
+        match &tracked {
+            Some(tracked) => {
+                if !partition.accounts.contains_key(&tracked.key.account) {
+                    return Err(PackError::Inconsistent("a series without its account"));
+                }
+                if partition.index.insert(tracked.key, index as u32).is_some() {
+                    return Err(PackError::Inconsistent("a series that is there twice"));
+                }
+            }
+            None => {
+                partition.free.insert(index as u32);
+            }
+        }
+        partition.series.push(tracked);
+    }
+    let known = |index: &u32| partition.series.get(*index as usize).is_some_and(Option::is_some);
+    partition.awake = part.awake.into_iter().filter(known).collect::<BTreeSet<u32>>();
+    let mut cells = Cells::new();
+    for (minute, index, cell) in part.cells {
+        if !known(&index) {
+            return Err(PackError::Inconsistent("a cell without its series"));
+        }
+        cells.entry(minute).or_default().insert(index, unpack_cell(cell));
+    }
+    partition.cells = cells;
+    partition.strings = strings;
+    (partition.closed, partition.late) = (part.closed, part.late);
+    (partition.evicted, partition.overflowed) = (part.evicted, part.overflowed);
+    let watermark = Watermark::from_parts(part.watermark, part.open_from, part.newest);
+    Ok(Slot { applied: part.applied, watermark, partition })
+}
+
+fn pack_account(id: u32, account: &Account) -> AccountState {
+    let (active_day, active_by_day) = account.active.to_parts();
+    let pools = [0, 1].map(|at: usize| {
+        let mut bytes = Vec::new();
+        account.pools[at].pack(&mut bytes);
+        bytes
+    });
+    AccountState { account: id, since: account.since, seen: account.seen, active_day, active_by_day, pools }
+}
+
+fn unpack_account(state: AccountState) -> Result<(u32, Account), PackError> {
+    let [calls, errors] = state.pools.map(|bytes| FirstUsePool::unpack(&bytes));
+    let damaged = |_| PackError::Inconsistent("a pool of first bursts");
+    let account = Account {
+        since: state.since,
+        seen: state.seen,
+        active: ActiveSeries::from_parts(state.active_day, state.active_by_day),
+        pools: [calls.map_err(damaged)?, errors.map_err(damaged)?],
+    };
+    Ok((state.account, account))
+}
+
+fn pack_series(tracked: &Tracked) -> SeriesState {
+    let mut packed = Vec::new();
+    tracked.series.pack(&mut packed);
+    SeriesState {
+        key: tracked.key.ids(),
+        class: tracked.key.class,
+        packed,
+        ledger: tracked.ledger.to_bytes(),
+        last_day: tracked.last_day,
+        incident: tracked.incident.as_deref().map(pack_incident),
+    }
+}
+
+fn unpack_series(state: SeriesState, rules: &Rules, strings: &Strings) -> Result<Tracked, PackError> {
+    let [account, region, source, name, code] = state.key;
+    let key = Key { account, region, source, name, code, class: state.class };
+    Ok(Tracked {
+        key,
+        series: Series::unpack(&state.packed).map_err(|_| PackError::Inconsistent("a series"))?,
+        ledger: Ledger::from_bytes(state.ledger).ok_or(PackError::Inconsistent("a ledger"))?,
+        incident: state.incident.map(unpack_incident).transpose()?.map(Box::new),
+        last_day: state.last_day,
+        unlearned_until: rules.unlearned_until(&key, strings),
+    })
+}
+
+fn pack_incident(incident: &Incident) -> IncidentState {
+    IncidentState {
+        shared: incident.shared.as_u128(),
+        start: incident.start,
+        level: incident.level as u8,
+        revision: incident.revision,
+        test: TESTS.iter().position(|test| *test == incident.test).unwrap_or(0) as u8,
+        figures: [incident.expected, incident.observed, incident.chance_per_week],
+        baseline: pack_cell(&incident.baseline),
+        settled: pack_cell(&incident.settled),
+        pending: incident.pending.iter().map(|(minute, cell)| (*minute, pack_cell(cell))).collect(),
+    }
+}
+
+fn unpack_incident(state: IncidentState) -> Result<Incident, PackError> {
+    let [expected, observed, chance_per_week] = state.figures;
+    Ok(Incident {
+        shared: Uuid::from_u128(state.shared),
+        start: state.start,
+        level: *LEVELS.get(usize::from(state.level)).ok_or(PackError::Inconsistent("a level"))?,
+        revision: state.revision,
+        test: *TESTS.get(usize::from(state.test)).ok_or(PackError::Inconsistent("a test"))?,
+        expected,
+        observed,
+        chance_per_week,
+        baseline: unpack_cell(state.baseline),
+        settled: unpack_cell(state.settled),
+        pending: state.pending.into_iter().map(|(minute, cell)| (minute, unpack_cell(cell))).collect(),
+    })
+}
+
+fn pack_cell(cell: &Cell) -> CellState {
+    CellState { calls: cell.calls, values: [0, 1, 2].map(|at: usize| cell.values[at].as_slice().to_vec()) }
+}
+
+fn unpack_cell(state: CellState) -> Cell {
+    Cell { calls: state.calls, values: state.values.map(Values::from_pairs) }
+}

@@ -1,0 +1,101 @@
+//! One series of the table: its arithmetic, its ledger, its open incident.
+
+use std::collections::BTreeMap;
+
+use trailsight_detectors::Series;
+use trailsight_schemas::entry::Class;
+use trailsight_schemas::insight::InsightType;
+use trailsight_schemas::time::{DAY, WEEK};
+
+use super::cell::Cell;
+use super::incident::Incident;
+use super::ledger::Ledger;
+use super::strings::{Id, NONE, Strings};
+
+/// Cells by minute, then by series.
+pub(super) type Cells = BTreeMap<u32, BTreeMap<u32, Cell>>;
+
+/// What a series is the series of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Key {
+    pub(super) account: Id,
+    pub(super) region: Id,
+    pub(super) source: Id,
+    pub(super) name: Id,
+    /// [`NONE`] for the call rate.
+    pub(super) code: Id,
+    pub(super) class: Class,
+}
+
+impl Key {
+    pub(super) fn is_error(&self) -> bool {
+        self.code != NONE
+    }
+
+    pub(super) fn insight_type(&self) -> InsightType {
+        if self.is_error() { InsightType::ApiErrorRate } else { InsightType::ApiCallRate }
+    }
+
+    pub(super) fn ids(&self) -> [Id; 5] {
+        [self.account, self.region, self.source, self.name, self.code]
+    }
+
+    /// `account/region/source/name[/errorCode]`.
+    pub(super) fn path(&self, strings: &Strings) -> String {
+        let ids = self.ids();
+        let parts = if self.is_error() { &ids[..] } else { &ids[..4] };
+        parts.iter().map(|id| strings.text(*id)).collect::<Vec<_>>().join("/")
+    }
+}
+
+pub(super) struct Tracked {
+    pub(super) key: Key,
+    pub(super) series: Series,
+    pub(super) ledger: Ledger,
+    pub(super) incident: Option<Box<Incident>>,
+    /// UTC day of the newest call that was closed.
+    pub(super) last_day: Option<u32>,
+    /// Its traffic does not teach before this wall time, milliseconds since the epoch.
+    pub(super) unlearned_until: i64,
+}
+
+impl Tracked {
+    /// Calls and attributes in the baseline window of a Start at `start`: midnight UTC seven days before its
+    /// day, up to it. `cells` are those of the newest minutes, `closed` the newest that is in the ledger.
+    pub(super) fn baseline(&self, index: u32, start: u32, cells: &Cells, closed: Option<u32>) -> Cell {
+        let day = start / DAY;
+        let mut sum = self.ledger.sum(day.saturating_sub(7), day);
+        for (minute, of_series) in cells {
+            let Some(cell) = of_series.get(&index) else { continue };
+            let in_ledger = closed.is_some_and(|closed| *minute <= closed);
+            let same_days = *minute / DAY <= day;
+            if in_ledger && same_days && *minute >= start {
+                subtract(&mut sum, cell);
+            } else if !in_ledger && *minute < start {
+                sum.merge(cell);
+            }
+        }
+        sum
+    }
+
+    pub(super) fn bytes(&self) -> usize {
+        size_of::<Tracked>() + self.ledger.bytes() - size_of::<Ledger>()
+            + self.incident.as_ref().map_or(0, |incident| {
+                size_of::<Incident>() + incident.pending.values().map(Cell::bytes).sum::<usize>()
+            })
+    }
+}
+
+/// Length of the baseline window of a Start, minutes.
+pub(super) fn baseline_minutes(start: u32) -> u32 {
+    WEEK + start % DAY
+}
+
+fn subtract(sum: &mut Cell, cell: &Cell) {
+    sum.calls = sum.calls.saturating_sub(cell.calls);
+    for (sums, values) in sum.values.iter_mut().zip(&cell.values) {
+        for (id, calls) in values.iter() {
+            sums.subtract(id, calls);
+        }
+    }
+}

@@ -1,0 +1,127 @@
+//! One partition of detection state as it is stored: numbers and strings, no behaviour.
+//!
+//! Strings are named by their index in [`Part::strings`]; series by their index in [`Part::series`], where
+//! an empty slot is one that was freed.
+
+use serde::{Deserialize, Serialize};
+
+use crate::entry::Class;
+
+/// Layout version of [`Part`].
+pub const VERSION: u16 = 1;
+
+/// One partition as of an entry of the journal.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Part {
+    /// Newest entry that is in it.
+    pub applied: u64,
+    /// Detection settings in force, as in an epoch entry.
+    pub settings: String,
+    /// The clock of event time.
+    pub watermark: Vec<SourceClock>,
+    /// Minutes below this are complete.
+    pub open_from: Option<u32>,
+    /// Newest event time seen, seconds since the epoch.
+    pub newest: Option<i64>,
+    /// Newest closed minute.
+    pub closed: Option<u32>,
+    /// Calls that came for a minute already closed.
+    pub late: u64,
+    /// Series evicted.
+    pub evicted: u64,
+    /// Calls too far ahead to be kept open.
+    pub overflowed: u64,
+    /// The string table; `None` is a freed id.
+    pub strings: Vec<Option<String>>,
+    /// Size at which the string table is swept next.
+    pub sweep_at: u64,
+    /// Accounts.
+    pub accounts: Vec<AccountState>,
+    /// Series.
+    pub series: Vec<Option<SeriesState>>,
+    /// Series that want every minute closed.
+    pub awake: Vec<u32>,
+    /// Cells of open and recent minutes: (minute, series, cell).
+    pub cells: Vec<(u32, u32, CellState)>,
+}
+
+/// Event time of one source partition.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct SourceClock {
+    /// Source name.
+    pub source: String,
+    /// Partition within it.
+    pub partition: String,
+    /// Newest event time, seconds since the epoch.
+    pub newest: Option<i64>,
+    /// Nothing was waiting when it last spoke.
+    pub caught_up: bool,
+    /// Complete by its own word up to this minute.
+    pub complete_through: Option<u32>,
+}
+
+/// What an account's series share.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct AccountState {
+    /// String id of the account.
+    pub account: u32,
+    /// First minute watched.
+    pub since: u32,
+    /// Newest minute closed with calls.
+    pub seen: u32,
+    /// UTC day of `active_by_day`.
+    pub active_day: u32,
+    /// Series by the day of their newest call.
+    pub active_by_day: [u32; 8],
+    /// First bursts of call series and of error series, packed by the detectors.
+    pub pools: [Vec<u8>; 2],
+}
+
+/// One series.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct SeriesState {
+    /// String ids of account, Region, source, name, error code (0: call rate).
+    pub key: [u32; 5],
+    /// Which calls.
+    pub class: Class,
+    /// Packed by the detectors.
+    pub packed: Vec<u8>,
+    /// Counts by day, packed.
+    pub ledger: Vec<u8>,
+    /// UTC day of the newest call.
+    pub last_day: Option<u32>,
+    /// The open incident.
+    pub incident: Option<IncidentState>,
+}
+
+/// An open incident.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct IncidentState {
+    /// `sharedEventID`.
+    pub shared: u128,
+    /// First unusual minute.
+    pub start: u32,
+    /// Strictest level told, 0 low, 1 medium, 2 high.
+    pub level: u8,
+    /// Starts told after the first.
+    pub revision: u32,
+    /// 0 minute, 1 fiveMinutes, 2 record, 3 firstUse.
+    pub test: u8,
+    /// Expected, observed, chance per week, as told.
+    pub figures: [f64; 3],
+    /// Calls in the baseline window.
+    pub baseline: CellState,
+    /// Calls that are certainly part of it.
+    pub settled: CellState,
+    /// Calls of minutes that may lie behind its end.
+    pub pending: Vec<(u32, CellState)>,
+}
+
+/// Calls and their attributes: (string id, calls) by identity, user agent, error code.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct CellState {
+    /// Calls.
+    pub calls: u64,
+    /// By attribute.
+    pub values: [Vec<(u32, u64)>; 3],
+}
