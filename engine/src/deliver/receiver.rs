@@ -11,6 +11,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::post;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
+use tokio::sync::Semaphore;
 
 /// One answer.
 #[derive(Clone, Copy, Debug)]
@@ -35,10 +36,11 @@ impl Seen {
     }
 }
 
-#[derive(Clone, Default)]
+#[derive(Clone)]
 pub(super) struct Receiver {
     script: Arc<Mutex<VecDeque<Answer>>>,
     seen: Arc<Mutex<Vec<Seen>>>,
+    arrived: Arc<Semaphore>,
     pub(super) url: String,
 }
 
@@ -47,11 +49,16 @@ impl Receiver {
     pub(super) async fn start(script: &[Answer]) -> Receiver {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let url = format!("http://{}/hook?token=t0ps3cret", listener.local_addr().expect("an address"));
-        let receiver =
-            Receiver { url, script: Arc::new(Mutex::new(script.iter().copied().collect())), ..Receiver::default() };
+        let script = Arc::new(Mutex::new(script.iter().copied().collect()));
+        let receiver = Receiver { url, script, seen: Arc::default(), arrived: Arc::new(Semaphore::new(0)) };
         let app = Router::new().route("/{*path}", post(answer)).with_state(receiver.clone());
         tokio::spawn(async move { axum::serve(listener, app).await.expect("serves") });
         receiver
+    }
+
+    /// Waits for one more request.
+    pub(super) async fn arrived(&self) {
+        self.arrived.acquire().await.expect("open").forget();
     }
 
     pub(super) fn seen(&self) -> Vec<Seen> {
@@ -61,6 +68,7 @@ impl Receiver {
 
 async fn answer(State(receiver): State<Receiver>, uri: axum::http::Uri, headers: HeaderMap, body: Bytes) -> Response {
     receiver.seen.lock().expect("not poisoned").push(Seen { path: uri.path().into(), headers, body });
+    receiver.arrived.add_permits(1);
     let next = receiver.script.lock().expect("not poisoned").pop_front();
     let status = |code| axum::http::StatusCode::from_u16(code).expect("a status");
     match next.unwrap_or(Answer::Status(204)) {

@@ -20,8 +20,9 @@ use super::sinks::Sink;
 use crate::clock::Clock;
 use crate::journal::JournalError;
 
-/// Longest time between two looks into the outbox: rows that were postponed become due without a sound.
-const LOOK: Duration = Duration::from_secs(1);
+/// Longest time between two looks into the outbox, milliseconds: rows that were postponed become due without a
+/// sound. Also the shortest between two reports of its depth, which costs the store a count.
+const LOOK_MS: i64 = 1000;
 
 /// What a worker needs.
 pub struct Worker {
@@ -56,6 +57,7 @@ struct Running {
     rows: HashMap<Id, Arc<Row>>,
     unwritten: Vec<Unwritten>,
     last_error: Option<String>,
+    reported_ms: i64,
 }
 
 impl Worker {
@@ -64,7 +66,17 @@ impl Worker {
     pub async fn run(self) {
         let scheduler = Scheduler::new(self.limits);
         let (tasks, rows) = (JoinSet::new(), HashMap::new());
-        Running { worker: self, scheduler, tasks, rows, unwritten: Vec::new(), last_error: None }.run().await;
+        Running {
+            worker: self,
+            scheduler,
+            tasks,
+            rows,
+            unwritten: Vec::new(),
+            last_error: None,
+            reported_ms: i64::MIN,
+        }
+        .run()
+        .await;
     }
 }
 
@@ -85,7 +97,9 @@ impl Running {
             if stop.is_some() && self.scheduler.in_flight() == 0 && looked == Some(0) {
                 break;
             }
-            self.report(now).await;
+            if now.saturating_sub(self.reported_ms) >= LOOK_MS {
+                self.report(now).await;
+            }
             if looked.is_some_and(|started| started > 0) && self.unwritten.is_empty() && self.tasks.is_empty() {
                 continue;
             }
@@ -99,7 +113,8 @@ impl Running {
             }
         }
         self.tasks.shutdown().await;
-        self.report(self.worker.clock.now()).await;
+        let now = self.worker.clock.now();
+        self.report(now).await;
     }
 
     /// Puts due rows in flight. `None` when the outbox did not answer or nothing may be sent now.
@@ -195,7 +210,8 @@ impl Running {
         false
     }
 
-    async fn report(&self, now: i64) {
+    async fn report(&mut self, now: i64) {
+        self.reported_ms = now;
         let sink = self.worker.sink.name.clone();
         if let Some((rows, oldest)) = self.ask(move |outbox| outbox.depth(&sink)).await {
             let age = |created: i64| Duration::from_millis(now.saturating_sub(created).max(0).unsigned_abs());
@@ -226,7 +242,7 @@ impl Running {
     fn pause(&self, now: i64, stop: Option<i64>) -> Duration {
         let nearest = self.scheduler.held_until(now).into_iter().chain(stop).min();
         let wait = nearest.map(|until| self.worker.clock.machine_time(until.saturating_sub(now)));
-        let look = self.worker.clock.machine_time(i64::try_from(LOOK.as_millis()).unwrap_or(i64::MAX));
+        let look = self.worker.clock.machine_time(LOOK_MS);
         wait.map_or(look, |wait| wait.min(look)).max(Duration::from_millis(1))
     }
 }

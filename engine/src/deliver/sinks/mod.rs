@@ -32,7 +32,7 @@ pub enum Kind {
     /// Lines on standard output.
     Stdout(Stdout),
     /// Signed requests to an HTTP server.
-    Webhook(Webhook),
+    Webhook(Box<Webhook>),
 }
 
 impl Sink {

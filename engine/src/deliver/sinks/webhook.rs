@@ -15,7 +15,7 @@ use super::signature::{KeyError, Signer};
 use crate::deliver::retry::{Retry, SendError, of_status, retry_after};
 
 /// Most bytes of an answer that are read.
-pub const MAX_ANSWER: usize = 1024;
+pub(super) const MAX_ANSWER: usize = 1024;
 
 /// A webhook as configured.
 #[derive(Clone, Debug)]
