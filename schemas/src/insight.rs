@@ -4,6 +4,20 @@
 
 use uuid::Uuid;
 
+mod names;
+mod average;
+mod write;
+mod parse;
+mod relations;
+#[cfg(test)]
+mod tests;
+
+pub use average::round_average;
+pub use names::UnknownName;
+pub use parse::InsightParseError;
+pub use relations::check_relations;
+pub use write::InsightFormat;
+
 /// `eventVersion` that is written. It is the version whose fields AWS's published examples of 2024 and 2025 show.
 pub const EVENT_VERSION: &str = "1.09";
 /// Most values that one attribution list carries.
@@ -18,7 +32,7 @@ pub struct InsightEvent {
     pub aws_region: String,
     /// `eventID`.
     pub event_id: Uuid,
-    /// `recipientAccountId`.
+    /// `recipientAccountId`; empty where the record had none, and then left out again.
     pub recipient_account_id: String,
     /// `sharedEventID`: the incident.
     pub shared_event_id: Uuid,
@@ -103,8 +117,10 @@ pub struct Statistics {
     /// `insight.average`.
     pub insight: f64,
     /// `insightDuration`, minutes: the evaluation window at the Start, the incident's length at the End.
+    /// 0 where the record had none (AWS's Starts of 2019), and then left out again.
     pub insight_duration: u32,
     /// `baselineDuration`, minutes: from midnight UTC seven days before the Start's day to the Start.
+    /// 0 where the record had none (before August 2020), and then left out again.
     pub baseline_duration: u32,
 }
 

@@ -1,1 +1,28 @@
-//! To be written.
+//! From an insight to the people and programs that hear of it.
+//!
+//! In reading order: [`matching`] says which insights a rule means, [`mutes`] and [`routes`] decide who is told,
+//! the journal commits the answer as rows of the [`outbox`], and one [`worker`] a sink empties it. What a worker
+//! does next is decided by its [`scheduler`], which is a value without clock or I/O; how a failure is classified
+//! stands in [`retry`]; the [`sinks`] speak to the outside; what cannot be delivered or read ends in the
+//! [`deadletter`].
+//!
+//! Guarantee: at least once, in order per incident and sink. A row is given up after its deadline or when its
+//! receiver refuses it for good, and then stands in the dead-letter file: never silence.
+
+pub mod matching;
+pub mod mutes;
+pub mod routes;
+pub mod outbox;
+pub mod retry;
+pub mod scheduler;
+pub mod sinks;
+pub mod deadletter;
+pub mod observer;
+pub mod worker;
+
+#[cfg(test)]
+mod fixtures;
+#[cfg(test)]
+mod memory;
+#[cfg(test)]
+mod receiver;

@@ -1,0 +1,174 @@
+//! Who is told of an insight.
+//!
+//! A route *owns* what its `match` agrees with: the first such route takes an insight, and later routes see it
+//! only when that route says `continue`. Its `sensitivity` then decides when its sinks are told: at the first
+//! Start at that level or a stricter one. A sink is told of an incident once, and of its End when it was told of
+//! the Start. Who was told is read from the outbox, not guessed from levels: an incident that was muted while a
+//! deployer explained it is told when somebody else joins in, and one that opens while a sink is being added is
+//! not told by halves.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use trailsight_schemas::insight::{InsightEvent, InsightFormat, Sensitivity, State};
+use uuid::Uuid;
+
+use super::matching::{MatchSpec, Matcher, RuleError};
+use super::mutes::{Mute, MuteSpec};
+use crate::journal::{Addressed, Detected};
+
+/// A route as written.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RouteSpec {
+    /// Names of sinks.
+    pub sinks: Vec<String>,
+    /// Loosest level that its sinks are told of.
+    pub sensitivity: Sensitivity,
+    /// What it owns.
+    pub matches: MatchSpec,
+    /// Whether later routes see what it owns; the key `continue`.
+    pub continue_: bool,
+}
+
+/// What routing needs to know of a sink.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SinkSpec {
+    /// Its name in the configuration.
+    pub name: String,
+    /// What it is sent; types that the format cannot carry are not routed to it.
+    pub format: InsightFormat,
+}
+
+/// Routes, mutes and sinks, compiled.
+#[derive(Clone, Debug)]
+pub struct Router {
+    routes: Vec<Route>,
+    mutes: Vec<Mute>,
+    sinks: Vec<SinkSpec>,
+}
+
+#[derive(Clone, Debug)]
+struct Route {
+    sinks: Vec<String>,
+    sensitivity: Sensitivity,
+    matcher: Matcher,
+    continue_: bool,
+}
+
+impl Router {
+    /// Compiles the rules. Without routes every sink is told of everything at `sensitivity` or stricter. All
+    /// that is wrong is reported at once.
+    pub fn new(
+        routes: &[RouteSpec],
+        mutes: &[MuteSpec],
+        sinks: &[SinkSpec],
+        sensitivity: Sensitivity,
+    ) -> Result<Router, Vec<RuleError>> {
+        let mut problems = Vec::new();
+        let everything = RouteSpec {
+            sinks: sinks.iter().map(|sink| sink.name.clone()).collect(),
+            sensitivity,
+            matches: MatchSpec::default(),
+            continue_: false,
+        };
+        let compiled = if routes.is_empty() {
+            vec![Route::new("routes", &everything, &mut problems)]
+        } else {
+            let rules = routes.iter().enumerate();
+            rules.map(|(at, spec)| Route::checked(at, spec, sinks, &mut problems)).collect()
+        };
+        let mutes = mutes.iter().enumerate().map(|(at, spec)| Mute::new(at, spec, &mut problems)).collect();
+        if problems.is_empty() { Ok(Router { routes: compiled, mutes, sinks: sinks.to_vec() }) } else { Err(problems) }
+    }
+
+    /// Addresses insights in the order in which they were found. `now_ms` is the wall time of the entry that
+    /// raised them; `told` gives the sinks that were told of an incident in what was committed before, and is
+    /// asked only where an incident has a history.
+    pub fn address<E>(
+        &self,
+        insights: Vec<Detected>,
+        now_ms: i64,
+        mut told: impl FnMut(&Uuid) -> Result<Vec<String>, E>,
+    ) -> Result<Vec<Addressed>, E> {
+        let mut batch: BTreeMap<Uuid, BTreeSet<String>> = BTreeMap::new();
+        let mut addressed = Vec::with_capacity(insights.len());
+        for detected in insights {
+            let incident = detected.event.shared_event_id;
+            let mut before = batch.remove(&incident).unwrap_or_default();
+            if detected.event.details.state == State::End || detected.told.is_some() {
+                before.extend(told(&incident)?);
+            }
+            let one = self.address_one(detected, now_ms, &before);
+            before.extend(one.sinks.iter().cloned());
+            batch.insert(incident, before);
+            addressed.push(one);
+        }
+        Ok(addressed)
+    }
+
+    fn address_one(&self, detected: Detected, now_ms: i64, told: &BTreeSet<String>) -> Addressed {
+        let event = &detected.event;
+        let ends_what_was_told = event.details.state == State::End && !told.is_empty();
+        let mute = self.mutes.iter().find(|mute| mute.holds(event, now_ms)).filter(|_| !ends_what_was_told);
+        let sinks = match (event.details.state, mute) {
+            (State::End, _) => self.known(told),
+            (State::Start, Some(_)) => Vec::new(),
+            (State::Start, None) => self.first_told(event, told),
+        };
+        let muted_by = mute.map(|mute| mute.key.clone());
+        Addressed { sinks, muted_by, detected }
+    }
+
+    /// Sinks that hear of the incident for the first time at this Start, in the order of their routes.
+    fn first_told(&self, event: &InsightEvent, told: &BTreeSet<String>) -> Vec<String> {
+        let level = event.trailsight.as_ref().map_or(Sensitivity::High, |own| own.sensitivity);
+        let mut sinks: Vec<String> = Vec::new();
+        for route in self.routes.iter().filter(|route| route.matcher.agrees(event)) {
+            for sink in route.sinks.iter().filter(|_| level <= route.sensitivity) {
+                if !told.contains(sink) && !sinks.contains(sink) && self.carries(sink, event) {
+                    sinks.push(sink.clone());
+                }
+            }
+            if !route.continue_ {
+                break;
+            }
+        }
+        sinks
+    }
+
+    fn carries(&self, sink: &str, event: &InsightEvent) -> bool {
+        let format = self.sinks.iter().find(|known| known.name == sink).map(|known| known.format);
+        format.is_some_and(|format| format.carries(event.details.insight_type))
+    }
+
+    /// Those of the told that are still configured: a row for another would lie in the outbox for ever.
+    fn known(&self, told: &BTreeSet<String>) -> Vec<String> {
+        told.iter().filter(|sink| self.sinks.iter().any(|known| known.name == **sink)).cloned().collect()
+    }
+}
+
+impl Route {
+    fn new(rule: &str, spec: &RouteSpec, problems: &mut Vec<RuleError>) -> Route {
+        Route {
+            sinks: spec.sinks.clone(),
+            sensitivity: spec.sensitivity,
+            matcher: Matcher::new(rule, &spec.matches, problems),
+            continue_: spec.continue_,
+        }
+    }
+
+    fn checked(at: usize, spec: &RouteSpec, sinks: &[SinkSpec], problems: &mut Vec<RuleError>) -> Route {
+        let rule = format!("routes[{at}]");
+        if spec.sinks.is_empty() {
+            problems.push(RuleError::NoSinks { rule: rule.clone() });
+        }
+        for sink in spec.sinks.iter().filter(|sink| !sinks.iter().any(|known| known.name == **sink)) {
+            let known = sinks.iter().map(|known| known.name.as_str()).collect::<Vec<_>>().join(", ");
+            problems.push(RuleError::NoSuchSink { rule: rule.clone(), sink: sink.clone(), known });
+        }
+        Route::new(&rule, spec, problems)
+    }
+}
+
+#[cfg(test)]
+#[path = "routes_tests.rs"]
+mod tests;
