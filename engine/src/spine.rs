@@ -25,8 +25,8 @@ use crate::source::Load;
 /// Entries read from the journal at a time while recovering.
 const RECOVERY_CHUNK: usize = 256;
 
-/// Decides where an insight goes, at a wall time in milliseconds since the epoch.
-pub type Address = Box<dyn FnMut(Detected, i64) -> Addressed + Send>;
+/// Decides where insights go, at a wall time in milliseconds since the epoch.
+pub type Address = Box<dyn FnMut(Vec<Detected>, i64) -> Result<Vec<Addressed>, JournalError> + Send>;
 
 /// Journal, de-duplication and detection, and the step between them that is due.
 pub struct Spine<J> {
@@ -62,7 +62,7 @@ enum Step {
     Append { entries: Vec<Entry>, acknowledge: Vec<Acknowledge> },
     Acknowledge { first: Seq, entries: Vec<Entry>, acknowledge: Vec<Acknowledge> },
     Apply { first: Seq, entries: Vec<Entry> },
-    Commit { outputs: Outputs, now: i64 },
+    Commit { through: Seq, found: Vec<Detected>, now: i64 },
 }
 
 /// Why a spine could not be brought back.
@@ -108,23 +108,23 @@ impl<J: Journal> Spine<J> {
             let Some((last, _)) = chunk.last() else { break };
             at = *last;
             let committed = spine.journal.committed();
-            let mut outputs = Outputs { through: at, insights: Vec::new() };
+            let mut found = Vec::new();
+            let mut now = 0;
             for (seq, entry) in &chunk {
                 if let Body::Batch(batch) = &entry.body
                     && *seq > dedup_seq
                 {
                     spine.dedup.absorb(batch);
                 }
-                let found = spine.detect.apply(*seq, entry);
+                let of_entry = spine.detect.apply(*seq, entry);
                 if *seq > committed {
-                    outputs.insights.extend(found.into_iter().map(|detected| (spine.address)(detected, entry.taken_at)));
+                    found.extend(of_entry);
+                    now = entry.taken_at;
                 }
             }
             recovered.replayed += chunk.len() as u64;
-            recovered.insights += outputs.insights.len() as u64;
-            if !outputs.insights.is_empty() {
-                spine.journal.commit(&outputs)?;
-            }
+            recovered.insights += found.len() as u64;
+            spine.commit(at, found, now)?;
         }
         Ok((spine, recovered))
     }
@@ -132,7 +132,13 @@ impl<J: Journal> Spine<J> {
     /// The entry that a start begins with where it is needed: settings that changed, and sources that are to
     /// prove anew that they are caught up (after hours of downtime the wall clock must not run ahead of their
     /// backlog). `configured` are the sources that will be read; others no longer hold the clock back.
-    pub fn start(&mut self, settings: &Settings, configured: &[String], version: &str, now: i64) -> Result<(), JournalError> {
+    pub fn start(
+        &mut self,
+        settings: &Settings,
+        configured: &[String],
+        version: &str,
+        now: i64,
+    ) -> Result<(), JournalError> {
         let mut entries = Vec::new();
         let settings = Settings { partitions: self.detect.settings().partitions, ..settings.clone() };
         if self.journal.last() == 0 || *self.detect.settings() != settings {
@@ -203,14 +209,11 @@ impl<J: Journal> Spine<J> {
                 Step::Apply { first, entries }
             }
             Step::Apply { first, entries } => self.apply(first, entries),
-            Step::Commit { outputs, now } => {
-                if !outputs.insights.is_empty()
-                    && let Err(error) = self.journal.commit(&outputs)
-                {
-                    self.due = Step::Commit { outputs, now };
+            Step::Commit { through, found, now } => {
+                if let Err(error) = self.commit(through, found.clone(), now) {
+                    self.due = Step::Commit { through, found, now };
                     return Err(error);
                 }
-                self.taken.insights.extend(outputs.insights);
                 match self.detect.excess() {
                     Some(body) => {
                         Step::Append { entries: vec![Entry { taken_at: now, body }], acknowledge: Vec::new() }
@@ -223,17 +226,27 @@ impl<J: Journal> Spine<J> {
     }
 
     fn apply(&mut self, first: Seq, entries: Vec<Entry>) -> Step {
-        let mut outputs = Outputs { through: first + entries.len() as u64 - 1, insights: Vec::new() };
+        let mut found = Vec::new();
+        let through = first + entries.len() as u64 - 1;
         let now = entries.last().map_or(0, |entry| entry.taken_at);
         for (seq, entry) in (first..).zip(entries) {
-            for detected in self.detect.apply(seq, &entry) {
-                outputs.insights.push((self.address)(detected, entry.taken_at));
-            }
+            found.extend(self.detect.apply(seq, &entry));
             if let Body::Batch(batch) = entry.body {
                 self.taken.batches.push((seq, batch));
             }
         }
-        Step::Commit { outputs, now }
+        Step::Commit { through, found, now }
+    }
+
+    fn commit(&mut self, through: Seq, found: Vec<Detected>, now: i64) -> Result<(), JournalError> {
+        if found.is_empty() {
+            return Ok(());
+        }
+        let insights = (self.address)(found, now)?;
+        let outputs = Outputs { through, insights };
+        self.journal.commit(&outputs)?;
+        self.taken.insights.extend(outputs.insights);
+        Ok(())
     }
 
     /// What was done since this was last asked.

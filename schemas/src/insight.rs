@@ -87,19 +87,6 @@ pub enum InsightType {
     AccountSilence,
 }
 
-impl InsightType {
-    /// AWS's word.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            InsightType::ApiCallRate => "ApiCallRateInsight",
-            InsightType::ApiErrorRate => "ApiErrorRateInsight",
-            InsightType::AccountSweep => "AccountSweepInsight",
-            InsightType::AccountDenied => "AccountDeniedInsight",
-            InsightType::AccountSilence => "AccountSilenceInsight",
-        }
-    }
-}
-
 /// `sourceEventCategory`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SourceEventCategory {

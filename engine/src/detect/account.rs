@@ -78,7 +78,11 @@ impl Account {
     /// series and minute at which it would just have fired; first use has one budget for the account.
     pub(super) fn chance_per_week(&self, rate: f64, first_use: bool) -> f64 {
         let week = f64::from(WEEK);
-        if first_use { rate * week * 2.0 / FIRST_USE_SHARE } else { rate * self.sharers() * week / (1.0 - FIRST_USE_SHARE) }
+        if first_use {
+            rate * week * 2.0 / FIRST_USE_SHARE
+        } else {
+            rate * self.sharers() * week / (1.0 - FIRST_USE_SHARE)
+        }
     }
 }
 

@@ -110,7 +110,9 @@ mod tests {
         incident.add(13, &calls(2), Some(13));
         incident.add(14, &calls(2), Some(13));
         assert_eq!(incident.total(13).calls, 111);
-        assert!(incident.add_late(12, &calls(5)) && incident.add_late(14, &calls(5)) && !incident.add_late(9, &calls(5)));
+        assert!(
+            incident.add_late(12, &calls(5)) && incident.add_late(14, &calls(5)) && !incident.add_late(9, &calls(5))
+        );
         assert_eq!((incident.total(13).calls, incident.total(15).calls), (116, 125));
     }
 }

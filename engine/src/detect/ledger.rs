@@ -7,7 +7,7 @@
 //! Today is a short list; a day that is over is packed into bytes: a series has few callers, so a day costs
 //! some ten bytes.
 
-use super::cell::{Cell, ATTRIBUTES};
+use super::cell::{ATTRIBUTES, Cell};
 use super::strings::Id;
 
 /// Days before the current one that are kept.

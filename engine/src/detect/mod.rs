@@ -149,7 +149,8 @@ impl Detect {
             slot.applied = seq;
             let open_from = slot.watermark.advance(&batch.progress, taken_at, self.rules.settings.allowed_lateness);
             let newest = slot.watermark.newest().unwrap_or(0);
-            let share = Share { batch, minutes, open_from: open_from.map(|minute| minute.0), ordered, taken_at, newest };
+            let share =
+                Share { batch, minutes, open_from: open_from.map(|minute| minute.0), ordered, taken_at, newest };
             slot.partition.apply(&share, &self.rules, &mut found);
         }
         found.sort_by(|a, b| (a.minute, series(a)).cmp(&(b.minute, series(b))));
@@ -211,7 +212,8 @@ impl Detect {
         self.parts.iter().map(|slot| &slot.partition).fold(Sizes::default(), |sum, partition| Sizes {
             series: sum.series + partition.len(),
             evicted: sum.evicted + partition.evicted,
-            incidents: sum.incidents + partition.series.iter().flatten().filter(|tracked| tracked.incident.is_some()).count(),
+            incidents: sum.incidents
+                + partition.series.iter().flatten().filter(|tracked| tracked.incident.is_some()).count(),
             bytes: sum.bytes + partition.state_bytes(),
             late: sum.late + partition.late,
             overflowed: sum.overflowed + partition.overflowed,
@@ -253,7 +255,9 @@ fn series(found: &Found) -> (&str, i64) {
 
 /// FNV-1a over the account, so that the partition of an account never changes.
 fn partition_of(account: &str, partitions: usize) -> usize {
-    let hash = account.bytes().fold(0xcbf2_9ce4_8422_2325u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
+    let hash = account
+        .bytes()
+        .fold(0xcbf2_9ce4_8422_2325u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
     ((hash ^ hash >> 32) % partitions as u64) as usize
 }
 
@@ -269,9 +273,10 @@ impl Rules {
     /// Wall time until which the series does not learn.
     fn unlearned_until(&self, key: &Key, strings: &Strings) -> i64 {
         let texts = [key.account, key.region, key.source, key.name].map(|id| strings.text(id));
-        let matched = self.unlearned.iter().filter(|(sets, _)| {
-            sets.iter().zip(texts).all(|(set, text)| set.is_empty() || set.is_match(text))
-        });
+        let matched = self
+            .unlearned
+            .iter()
+            .filter(|(sets, _)| sets.iter().zip(texts).all(|(set, text)| set.is_empty() || set.is_match(text)));
         matched.map(|(_, until)| *until).max().unwrap_or(i64::MIN)
     }
 }

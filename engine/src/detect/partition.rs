@@ -96,7 +96,8 @@ impl Partition {
         if self.closed.is_none() {
             let oldest = share.minutes.iter().map(|at| share.batch.minutes[*at as usize].minute.0).min();
             let open_from = share.open_from.unwrap_or(u32::MAX);
-            self.closed = oldest.map(|minute| minute.saturating_sub(rules.settings.allowed_lateness + 1).min(open_from.max(1) - 1));
+            self.closed = oldest
+                .map(|minute| minute.saturating_sub(rules.settings.allowed_lateness + 1).min(open_from.max(1) - 1));
         }
         for at in share.minutes {
             let rolled = &share.batch.minutes[*at as usize];
@@ -336,7 +337,15 @@ impl Partition {
 
     // ---- telling
 
-    fn tell_start(&mut self, index: u32, minute: u32, finding: &Finding, share: &Share<'_>, rules: &Rules, found: &mut Vec<Found>) {
+    fn tell_start(
+        &mut self,
+        index: u32,
+        minute: u32,
+        finding: &Finding,
+        share: &Share<'_>,
+        rules: &Rules,
+        found: &mut Vec<Found>,
+    ) {
         let closed = self.closed;
         let Some(tracked) = self.series[index as usize].as_mut() else { return };
         let told = tracked.incident.as_ref().map(|incident| incident.level);
@@ -344,7 +353,10 @@ impl Partition {
             return;
         }
         let first_use = finding.test == trailsight_detectors::Test::FirstUse;
-        let chance = self.accounts.get(&tracked.key.account).map_or(0.0, |account| account.chance_per_week(finding.rate, first_use));
+        let chance = self
+            .accounts
+            .get(&tracked.key.account)
+            .map_or(0.0, |account| account.chance_per_week(finding.rate, first_use));
         let mut incident = match tracked.incident.take() {
             Some(mut incident) => {
                 incident.revision += 1;
@@ -381,7 +393,8 @@ impl Partition {
                 window.merge(cell);
             }
         }
-        let event = report::start(&tracked.key, &incident, finding, &window, &self.strings, &moment(minute, share, rules));
+        let event =
+            report::start(&tracked.key, &incident, finding, &window, &self.strings, &moment(minute, share, rules));
         tracked.incident = Some(incident);
         found.push(Found { minute, detected: Detected { event, told: told.map(sensitivity) } });
     }
@@ -412,10 +425,15 @@ impl Partition {
 
     /// Forgets the `most` series that were silent longest and have no open incident.
     pub(super) fn evict(&mut self, most: usize) {
-        let mut idle: Vec<(u32, u32)> = self.series.iter().enumerate().filter_map(|(index, tracked)| {
-            let tracked = tracked.as_ref().filter(|tracked| tracked.incident.is_none())?;
-            Some((tracked.series.last_call().unwrap_or(0), index as u32))
-        }).collect();
+        let mut idle: Vec<(u32, u32)> = self
+            .series
+            .iter()
+            .enumerate()
+            .filter_map(|(index, tracked)| {
+                let tracked = tracked.as_ref().filter(|tracked| tracked.incident.is_none())?;
+                Some((tracked.series.last_call().unwrap_or(0), index as u32))
+            })
+            .collect();
         idle.sort_unstable();
         for (_, index) in idle.into_iter().take(most) {
             if let Some(tracked) = self.series[index as usize].take() {
@@ -458,7 +476,8 @@ impl Partition {
 
     pub(super) fn state_bytes(&self) -> usize {
         let cells: usize = self.cells.values().flat_map(BTreeMap::values).map(|cell| cell.bytes() + 8).sum();
-        let series: usize = self.series.iter().map(|slot| slot.as_ref().map_or(size_of::<Option<Tracked>>(), Tracked::bytes)).sum();
+        let series: usize =
+            self.series.iter().map(|slot| slot.as_ref().map_or(size_of::<Option<Tracked>>(), Tracked::bytes)).sum();
         self.strings.bytes() + cells + series + self.index.len() * (size_of::<(Key, u32)>() + 2)
     }
 

@@ -3,8 +3,8 @@
 use trailsight_detectors::{EndReason, Finding, Test};
 use trailsight_schemas::entry::Class;
 use trailsight_schemas::insight::{
-    self, Attribute, Attributed, Direction, Extension, InsightDetails, InsightEvent, Principal, SourceEventCategory, State,
-    Statistics, TOP_VALUES, ValueAverage,
+    self, Attribute, Attributed, Direction, Extension, InsightDetails, InsightEvent, Principal, SourceEventCategory,
+    State, Statistics, TOP_VALUES, ValueAverage,
 };
 use uuid::Uuid;
 
@@ -121,7 +121,7 @@ fn event(
 }
 
 fn average(calls: u64, minutes: u32) -> f64 {
-    calls as f64 / f64::from(minutes)
+    insight::round_average(calls as f64 / f64::from(minutes))
 }
 
 fn test(test: Test) -> insight::Test {
@@ -134,7 +134,14 @@ fn test(test: Test) -> insight::Test {
 }
 
 /// AWS's order; no errorCode block on an error rate, none for an attribute that nobody told.
-fn attributions(key: &Key, seen: &Cell, minutes: u32, baseline: &Cell, baseline_minutes: u32, strings: &Strings) -> Vec<Attributed> {
+fn attributions(
+    key: &Key,
+    seen: &Cell,
+    minutes: u32,
+    baseline: &Cell,
+    baseline_minutes: u32,
+    strings: &Strings,
+) -> Vec<Attributed> {
     let mut blocks = Vec::new();
     for (index, attribute) in [Attribute::UserIdentityArn, Attribute::UserAgent].into_iter().enumerate() {
         let (insight, baseline) = (&seen.values[index], &baseline.values[index]);
@@ -173,7 +180,9 @@ fn outcomes(cell: &Cell, minutes: u32, strings: &Strings) -> Vec<ValueAverage> {
     }
     all.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(b.0)));
     all.truncate(TOP_VALUES);
-    all.into_iter().map(|(value, calls)| ValueAverage { value: value.to_owned(), average: average(calls, minutes) }).collect()
+    all.into_iter()
+        .map(|(value, calls)| ValueAverage { value: value.to_owned(), average: average(calls, minutes) })
+        .collect()
 }
 
 fn principals(seen: &Cell, minutes: u32, baseline: &Cell, baseline_minutes: u32, strings: &Strings) -> Vec<Principal> {

@@ -117,7 +117,10 @@ fn a_burst_is_told_with_its_window_its_callers_and_the_baseline_of_eight_days() 
         assert_eq!(bench.complete(&[(T0 + day * DAY + 600, "CreateUser", 1, "role/ci", "")], T0 + day * DAY + 900), []);
     }
     let at = T0 + 8 * DAY + 100;
-    let mut told = bench.complete(&[(at, "CreateUser", 400, "user/mallory", ""), (at, "CreateUser", 10, "role/ci", "AccessDenied")], at);
+    let mut told = bench.complete(
+        &[(at, "CreateUser", 400, "user/mallory", ""), (at, "CreateUser", 10, "role/ci", "AccessDenied")],
+        at,
+    );
     told.retain(|event| event.details.insight_type == InsightType::ApiCallRate);
     assert_eq!(told.len(), 1, "{told:?}");
     let start = &told[0];
@@ -179,9 +182,11 @@ fn reads_are_not_judged_but_their_errors_are() {
         read.apis.iter_mut().for_each(|api| api.class = Class::ManagementRead);
         Entry { taken_at: 0, body: Body::Batch(read) }
     };
-    let entry = read(&[(T0, "ListUsers", 5000, "user/mallory", ""), (T0, "GetUser", 300, "user/mallory", "NoSuchEntity")], T0);
+    let entry =
+        read(&[(T0, "ListUsers", 5000, "user/mallory", ""), (T0, "GetUser", 300, "user/mallory", "NoSuchEntity")], T0);
     let told = bench.detect.apply(1, &entry);
-    let series: Vec<String> = told.iter().map(|found| found.event.trailsight.as_ref().unwrap().series.clone()).collect();
+    let series: Vec<String> =
+        told.iter().map(|found| found.event.trailsight.as_ref().unwrap().series.clone()).collect();
     assert_eq!(series, ["111122223333/eu-west-1/iam.amazonaws.com/GetUser/NoSuchEntity"]);
     assert!(told[0].event.details.attributions.iter().all(|block| block.attribute != Attribute::ErrorCode));
 }

@@ -109,10 +109,22 @@ mod tests {
         let wall = 100_000 * 60;
         let at = |minutes: i64| Some(minutes * 60);
         assert_eq!(watermark.advance(&[progress("0", at(99_990), false)], wall * 1000, 15), Some(Minute(99_975)));
-        assert_eq!(watermark.advance(&[progress("1", at(90_000), false)], wall * 1000, 15), Some(Minute(99_975)), "never back");
-        assert_eq!(watermark.advance(&[progress("0", at(99_999), false)], wall * 1000, 15), Some(Minute(99_975)), "held by 1");
+        assert_eq!(
+            watermark.advance(&[progress("1", at(90_000), false)], wall * 1000, 15),
+            Some(Minute(99_975)),
+            "never back"
+        );
+        assert_eq!(
+            watermark.advance(&[progress("0", at(99_999), false)], wall * 1000, 15),
+            Some(Minute(99_975)),
+            "held by 1"
+        );
         assert_eq!(watermark.advance(&[progress("1", None, true)], wall * 1000, 15), Some(Minute(99_984)), "1 idles");
-        assert_eq!(watermark.advance(&[progress("0", None, true)], (wall + 600) * 1000, 15), Some(Minute(99_995)), "wall moves it");
+        assert_eq!(
+            watermark.advance(&[progress("0", None, true)], (wall + 600) * 1000, 15),
+            Some(Minute(99_995)),
+            "wall moves it"
+        );
     }
 
     #[test]
@@ -127,7 +139,8 @@ mod tests {
     #[test]
     fn complete_minutes_need_no_lateness() {
         let mut watermark = Watermark::default();
-        let complete = Progress { complete_through: Some(Minute(500)), newest: Some(500 * 60), ..progress("", None, false) };
+        let complete =
+            Progress { complete_through: Some(Minute(500)), newest: Some(500 * 60), ..progress("", None, false) };
         assert_eq!(watermark.advance(&[complete], 501 * 60_000, 15), Some(Minute(501)));
     }
 
