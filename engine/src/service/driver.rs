@@ -1,0 +1,147 @@
+//! The one thread that owns the state: it takes loads, drives the spine, stores snapshots, ticks.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::time::{Duration, Instant};
+
+use crate::clock::{Clock, instant};
+use crate::journal::{Journal as _, JournalError};
+use crate::source::{Load, Stop};
+
+use super::shared::Shared;
+use super::state::State;
+
+/// Longest wait for a load before housekeeping is looked at.
+const TURN: Duration = Duration::from_millis(200);
+/// Records taken into one journal transaction at most, over loads.
+const GROUP_RECORDS: usize = 50_000;
+/// Wall time after which an entry says that time has passed, milliseconds.
+const TICK: i64 = 60_000;
+/// Pause before a write that failed is tried again.
+const RETRY: Duration = Duration::from_secs(1);
+
+pub(super) struct Driver {
+    pub(super) state: State,
+    pub(super) loads: Receiver<Load>,
+    pub(super) stop: Stop,
+    pub(super) clock: Clock,
+    pub(super) shared: Arc<Shared>,
+    /// Between two snapshots of the same part.
+    pub(super) snapshot_interval: Duration,
+    pub(super) history_days: u32,
+}
+
+impl Driver {
+    /// Runs until every source has returned. Errors are those that waiting does not mend.
+    pub(super) fn run(&mut self) -> anyhow::Result<()> {
+        let mut last_entry = self.clock.now();
+        let mut last_part = instant();
+        let mut last_status = instant();
+        let mut last_prune = instant();
+        self.shared.publish(&self.state, self.clock.now());
+        loop {
+            self.shared.beat(self.clock.now());
+            let loads = match self.loads.recv_timeout(TURN) {
+                Ok(first) => self.group(first),
+                Err(RecvTimeoutError::Timeout) => Vec::new(),
+                Err(RecvTimeoutError::Disconnected) => break,
+            };
+            let now = self.clock.now();
+            if !loads.is_empty() || now - last_entry >= TICK {
+                self.state.spine.take(loads, now);
+                if !self.drive()? {
+                    break;
+                }
+                self.follow(now);
+                last_entry = now;
+            }
+            if last_part.elapsed() >= self.snapshot_interval / self.state.parts() as u32 {
+                last_part = instant();
+                self.housekeep("a snapshot could not be stored", |driver| driver.state.snapshot_next());
+            }
+            if last_prune.elapsed() >= Duration::from_secs(60) {
+                last_prune = instant();
+                let oldest = now - i64::from(self.history_days) * 86_400_000;
+                self.housekeep("old insights could not be forgotten", |driver| {
+                    Ok(driver.state.spine.journal_mut().prune(oldest)?)
+                });
+                self.housekeep("the minute history could not be pruned", |driver| Ok(driver.state.minutes.prune(now)?));
+            }
+            if last_status.elapsed() >= Duration::from_secs(1) {
+                last_status = instant();
+                self.shared.publish(&self.state, self.clock.now());
+            }
+        }
+        self.shared.publish(&self.state, self.clock.now());
+        Ok(())
+    }
+
+    /// What has come meanwhile goes into the same transaction, up to a bound.
+    fn group(&mut self, first: Load) -> Vec<Load> {
+        let mut records = first.tally.len();
+        let mut loads = vec![first];
+        while records < GROUP_RECORDS
+            && let Ok(load) = self.loads.try_recv()
+        {
+            records += load.tally.len();
+            loads.push(load);
+        }
+        loads
+    }
+
+    /// Does every step that is due. A full disk pauses here, nothing acknowledged, until there is space;
+    /// `Ok(false)`: the process is to stop and the disk is still full.
+    fn drive(&mut self) -> Result<bool, JournalError> {
+        loop {
+            match self.state.spine.step() {
+                Ok(true) => {}
+                Ok(false) => {
+                    self.shared.mended("journal");
+                    return Ok(true);
+                }
+                Err(JournalError::Unwritable(why)) => {
+                    self.shared.problem("journal", &why);
+                    self.shared.beat(self.clock.now());
+                    if self.stop.wait(RETRY) {
+                        tracing::error!(%why, "stopping while the journal cannot be written; what was not acknowledged will be read again");
+                        return Ok(false);
+                    }
+                }
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    /// What comes behind a commit: counters, the minute history, the log.
+    fn follow(&mut self, now: i64) {
+        let taken = self.state.spine.taken();
+        let mut failed = None;
+        for (seq, batch) in &taken.batches {
+            if let Err(error) = self.state.minutes.apply(*seq, batch) {
+                failed = Some(error);
+                break;
+            }
+        }
+        match failed {
+            Some(error) => self.shared.problem("minute history", &error.to_string()),
+            None => self.shared.mended("minute history"),
+        }
+        self.shared.took(&taken, now);
+    }
+
+    fn housekeep(&mut self, what: &str, job: impl FnOnce(&mut Driver) -> anyhow::Result<()>) {
+        match job(self) {
+            Ok(()) => self.shared.mended(what),
+            Err(error) => self.shared.problem(what, &format!("{error:#}")),
+        }
+    }
+}
+
+/// How long a phase of starting took, for the log.
+pub(super) fn took(since: Instant) -> u64 {
+    u64::try_from(since.elapsed().as_millis()).unwrap_or(u64::MAX)
+}
+
+/// Resume marks of each source.
+pub(super) type Marks = BTreeMap<String, Vec<u8>>;

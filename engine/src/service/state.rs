@@ -1,0 +1,153 @@
+//! Opening a data directory: journal, snapshots, state brought back from them, and storing state again.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use trailsight_schemas::sealed::{self, Kind};
+use trailsight_schemas::snapshot::{self, Part};
+use uuid::Uuid;
+
+use crate::config::Config;
+use crate::deliver::{Outbox, Router};
+use crate::detect::Settings;
+use crate::ingest::Dedup;
+use crate::journal::{Detected, Journal, LocalJournal, MinuteHistory, Seq, Snapshots};
+use crate::spine::{Address, Recovered, Spine};
+
+/// Snapshot part of the de-duplication window.
+const INGEST: &str = "ingest";
+
+/// Everything that one process holds of a data directory.
+pub struct State {
+    /// The main path.
+    pub spine: Spine<LocalJournal>,
+    /// Snapshot files.
+    pub snapshots: Snapshots,
+    /// Observed minutes.
+    pub minutes: MinuteHistory,
+    /// What bringing it back took.
+    pub recovered: Recovered,
+    /// Snapshots that were damaged and passed over.
+    pub damaged: Vec<String>,
+    /// The part to be snapshotted next.
+    next_part: usize,
+}
+
+impl State {
+    /// Opens or creates the data directory and brings its state back. `router` decides where insights go;
+    /// `None`: nowhere, they are history only.
+    pub fn open(config: &Config, router: Option<Arc<Router>>) -> anyhow::Result<State> {
+        let directory = &config.data_dir;
+        let settings = config.detect_settings();
+        let journal = LocalJournal::open(directory, &config.journal_options())?;
+        let settings = Settings { partitions: journal.partitions(settings.partitions)?, ..settings };
+        let mut snapshots = Snapshots::open(directory)?;
+        let mut damaged = Vec::new();
+        let parts = (0..settings.partitions as usize)
+            .map(|part| load_part(&mut snapshots, &part_name(part), &mut damaged))
+            .collect::<anyhow::Result<Vec<_>>>()?;
+        let dedup = load_dedup(&mut snapshots, config, &mut damaged)?;
+        let address = address(router, journal.clone());
+        let (spine, recovered) = Spine::recover(journal, parts, dedup, settings, address)?;
+        let minutes = MinuteHistory::open(directory, config.limits.minute_history_bytes.0)?;
+        let mut state = State { spine, snapshots, minutes, recovered, damaged, next_part: 0 };
+        state.catch_up_minutes().context("the minute history cannot follow the journal")?;
+        Ok(state)
+    }
+
+    /// Adds to the minute history what the journal has and it has not.
+    fn catch_up_minutes(&mut self) -> anyhow::Result<()> {
+        loop {
+            let chunk = self.spine.journal().read_after(self.minutes.through(), 256)?;
+            if chunk.is_empty() {
+                return Ok(());
+            }
+            for (seq, entry) in &chunk {
+                match &entry.body {
+                    trailsight_schemas::entry::Body::Batch(batch) => self.minutes.apply(*seq, batch)?,
+                    _ => self.minutes.skip(*seq)?,
+                }
+            }
+        }
+    }
+
+    /// Parts that are stored one by one.
+    pub fn parts(&self) -> usize {
+        self.spine.detect().partitions() + 1
+    }
+
+    /// Stores the next part. After a whole round, entries that two good snapshots of every part cover are
+    /// dropped from the journal.
+    pub fn snapshot_next(&mut self) -> anyhow::Result<()> {
+        let partitions = self.spine.detect().partitions();
+        let at = self.next_part % (partitions + 1);
+        self.next_part = at + 1;
+        match self.spine.detect().part(at) {
+            Some(part) => {
+                let bytes = trailsight_schemas::snapshot::encode(&part);
+                self.snapshots.store(&part_name(at), part.applied, &bytes)?;
+            }
+            None => {
+                let seq = self.spine.journal().last();
+                let bytes = sealed::seal(Kind::Dedup, snapshot::VERSION, &self.spine.dedup().pack());
+                self.snapshots.store(INGEST, seq, &bytes)?;
+                let covered = self.snapshots.covered(partitions, INGEST).min(self.minutes.through());
+                self.spine.journal_mut().drop_through(covered)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Stores every part now.
+    pub fn snapshot_all(&mut self) -> anyhow::Result<()> {
+        self.next_part = 0;
+        for _ in 0..self.parts() {
+            self.snapshot_next()?;
+        }
+        Ok(())
+    }
+}
+
+fn part_name(part: usize) -> String {
+    format!("p{part:03}")
+}
+
+fn load_part(snapshots: &mut Snapshots, name: &str, damaged: &mut Vec<String>) -> anyhow::Result<Option<Part>> {
+    for (seq, bytes) in snapshots.candidates(name)? {
+        match snapshot::decode(&bytes) {
+            Ok(part) if part.applied == seq => return Ok(Some(part)),
+            Ok(_) => damaged.push(format!("snapshot {name} of entry {seq}: it is of another entry")),
+            Err(error) => {
+                tracing::error!(part = name, seq, %error, "a snapshot is damaged; the one before it is used");
+                damaged.push(format!("snapshot {name} of entry {seq}: {error}"));
+            }
+        }
+    }
+    Ok(None)
+}
+
+fn load_dedup(snapshots: &mut Snapshots, config: &Config, damaged: &mut Vec<String>) -> anyhow::Result<(Seq, Dedup)> {
+    let (minutes, entries) = (config.dedup_minutes(), config.limits.dedup_entries);
+    for (seq, bytes) in snapshots.candidates(INGEST)? {
+        let window = sealed::open(Kind::Dedup, snapshot::VERSION, &bytes).ok();
+        match window.and_then(|(_, window)| Dedup::unpack(minutes, entries, &window)) {
+            Some(dedup) => return Ok((seq, dedup)),
+            None => {
+                tracing::error!(part = INGEST, seq, "a snapshot is damaged; the one before it is used");
+                damaged.push(format!("snapshot {INGEST} of entry {seq}"));
+            }
+        }
+    }
+    Ok((0, Dedup::new(minutes, entries)))
+}
+
+fn address(router: Option<Arc<Router>>, journal: LocalJournal) -> Address {
+    Box::new(move |found: Vec<Detected>, now| match &router {
+        Some(router) => router.address(found, now, |shared: &Uuid| journal.told(shared)),
+        None => Ok(found
+            .into_iter()
+            .map(|detected| crate::journal::Addressed { detected, sinks: Vec::new(), muted_by: None })
+            .collect()),
+    })
+}
