@@ -21,8 +21,11 @@ mod tests;
 pub use pack::{PackError, Part};
 pub use settings::Settings;
 
+use std::collections::BTreeMap;
+
 use globset::GlobSet;
 use trailsight_schemas::entry::{Batch, Body, Entry};
+use trailsight_schemas::insight::{InsightType, Sensitivity};
 
 use crate::journal::{Detected, Seq};
 use partition::{Partition, Share};
@@ -83,6 +86,8 @@ pub struct Learning {
 pub struct Sizes {
     /// Series held.
     pub series: usize,
+    /// Of these, call rates.
+    pub call_series: usize,
     /// Series evicted since the state was new.
     pub evicted: u64,
     /// Incidents open.
@@ -211,6 +216,7 @@ impl Detect {
     pub fn sizes(&self) -> Sizes {
         self.parts.iter().map(|slot| &slot.partition).fold(Sizes::default(), |sum, partition| Sizes {
             series: sum.series + partition.len(),
+            call_series: sum.call_series + partition.series.iter().flatten().filter(|tracked| !tracked.key.is_error()).count(),
             evicted: sum.evicted + partition.evicted,
             incidents: sum.incidents
                 + partition.series.iter().flatten().filter(|tracked| tracked.incident.is_some()).count(),
@@ -218,6 +224,22 @@ impl Detect {
             late: sum.late + partition.late,
             overflowed: sum.overflowed + partition.overflowed,
         })
+    }
+
+    /// Open incidents by type and level.
+    pub fn incidents(&self) -> BTreeMap<(InsightType, Sensitivity), usize> {
+        let mut open = BTreeMap::new();
+        for kind in [InsightType::ApiCallRate, InsightType::ApiErrorRate] {
+            for level in [Sensitivity::Low, Sensitivity::Medium, Sensitivity::High] {
+                open.insert((kind, level), 0);
+            }
+        }
+        for tracked in self.parts.iter().flat_map(|slot| slot.partition.series.iter().flatten()) {
+            if let Some(incident) = &tracked.incident {
+                *open.entry((tracked.key.insight_type(), account::sensitivity(incident.level))).or_insert(0) += 1;
+            }
+        }
+        open
     }
 
     /// How far learning is, by account.

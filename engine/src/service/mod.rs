@@ -1,0 +1,250 @@
+//! The service: sources, the spine's thread, delivery and HTTP, started and stopped together.
+
+mod driver;
+mod history;
+mod shared;
+mod state;
+mod wiring;
+
+pub use history::History;
+pub use shared::Shared;
+pub use state::State;
+
+use std::sync::Arc;
+use std::sync::mpsc::{SyncSender, sync_channel};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use tokio::sync::watch;
+
+use crate::clock::{Clock, instant};
+use crate::config::{Config, SourceConfig, SourceKind};
+use crate::deliver::{DeadLetters, Worker};
+use crate::http;
+use crate::ingest::Reject;
+use crate::journal::Journal as _;
+use crate::source::files::FilesSource;
+use crate::source::simulated::{SimulatedSource, Simulation};
+use crate::source::{Intake, Load, Stop};
+use crate::telemetry::{Metrics, Names};
+use driver::Driver;
+
+/// A source that the caller brings, for instance the demo's.
+pub type Extra = Box<dyn FnOnce(Intake, Clock) + Send>;
+
+/// A service that has been started.
+pub struct Service {
+    /// Where HTTP listens.
+    pub address: std::net::SocketAddr,
+    /// Asks the sources to stop; everything else follows.
+    pub stop: Stop,
+    /// Status and metrics.
+    pub shared: Arc<Shared>,
+    driver: JoinHandle<anyhow::Result<Driver>>,
+    sources: Vec<JoinHandle<()>>,
+    delivery: Delivery,
+    server: http::Server,
+    clock: Clock,
+    grace: Duration,
+}
+
+struct Delivery {
+    runtime: tokio::runtime::Runtime,
+    workers: Vec<tokio::task::JoinHandle<()>>,
+    shutdown: watch::Sender<Option<i64>>,
+}
+
+impl Service {
+    /// Opens the data directory, brings its state back, and starts everything.
+    pub fn start(config: &Config, clock: Clock, stop: Stop) -> anyhow::Result<Service> {
+        let router = Arc::new(wiring::router(config)?);
+        let began = instant();
+        let mut state = State::open(config, Some(router))?;
+        tracing::info!(
+            replayed = state.recovered.replayed,
+            insights = state.recovered.insights,
+            series = state.spine.detect().sizes().series,
+            milliseconds = driver::took(began),
+            "state is back"
+        );
+        if state.recovered.missing > 0 {
+            let missing = format!("{} entries that damaged snapshots would have needed are gone", state.recovered.missing);
+            tracing::error!(problem = %missing, "baselines are incomplete");
+            state.damaged.push(missing);
+        }
+        let metrics = Arc::new(Metrics::new(&names(config))?);
+        let history = History::open(&config.data_dir)?;
+        let shared = Arc::new(Shared::new(config, metrics.clone(), clock.clone(), history));
+        shared.baseline(&state.spine.detect().sizes());
+        let configured: Vec<String> = config.sources.iter().map(|source| source.name.clone()).collect();
+        state.spine.start(&config.detect_settings(), &configured, env!("CARGO_PKG_VERSION"), clock.now())?;
+
+        let dead = Arc::new(DeadLetters::open(&config.data_dir, config.limits.dead_letter_bytes.0));
+        let delivery = Delivery::start(config, &state, &dead, &shared, &clock)?;
+        let server = http::Server::start(&http_settings(config), shared.clone(), metrics)?;
+        let address = server.address();
+
+        let (sender, loads) = sync_channel(config.limits.intake_loads);
+        let sources = start_sources(config, &state, &sender, &stop, &dead, &shared, &clock)?;
+        drop(sender);
+        let mut driver = Driver {
+            state,
+            loads,
+            stop: stop.clone(),
+            clock: clock.clone(),
+            shared: shared.clone(),
+            dead,
+            snapshot_interval: config.snapshot_interval,
+            history_days: config.limits.history_days,
+        };
+        let ended = stop.clone();
+        let driver = std::thread::Builder::new().name("spine".to_owned()).spawn(move || {
+            let result = driver.run();
+            ended.request();
+            result.map(|()| driver)
+        })?;
+        Ok(Service { address, stop, shared, driver, sources, delivery, server, clock, grace: config.shutdown_grace })
+    }
+
+    /// Waits until somebody asks to stop (or the spine cannot go on), then ends in order: sources, journal,
+    /// snapshots, delivery of what is due for the grace period, HTTP.
+    pub fn finish(self) -> anyhow::Result<()> {
+        while !self.stop.wait(Duration::from_secs(3600)) {}
+        tracing::info!("stopping: reading ends, what was read is committed");
+        let driven = self.driver.join().map_err(|_| anyhow::anyhow!("the spine's thread panicked"))?;
+        for source in self.sources {
+            if source.join().is_err() {
+                tracing::error!("a source's thread panicked");
+            }
+        }
+        let stored = driven.and_then(|mut driver| driver.state.snapshot_all().context("the last snapshots could not be stored"));
+        let grace = i64::try_from(self.grace.as_millis()).unwrap_or(i64::MAX);
+        self.delivery.finish(self.clock.now().saturating_add(grace), self.grace);
+        self.server.stop();
+        stored
+    }
+}
+
+impl Delivery {
+    fn start(
+        config: &Config,
+        state: &State,
+        dead: &Arc<DeadLetters>,
+        shared: &Arc<Shared>,
+        clock: &Clock,
+    ) -> anyhow::Result<Delivery> {
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).thread_name("delivery").enable_all().build()?;
+        let (shutdown, asked) = watch::channel(None);
+        let mut workers = Vec::new();
+        for (sink, limits) in wiring::sinks(config)? {
+            let worker = Worker {
+                sink,
+                limits,
+                outbox: Arc::new(state.spine.journal().clone()),
+                dead_letters: dead.clone(),
+                clock: clock.clone(),
+                observer: shared.clone(),
+                shutdown: asked.clone(),
+            };
+            workers.push(runtime.spawn(worker.run()));
+        }
+        Ok(Delivery { runtime, workers, shutdown })
+    }
+
+    fn finish(self, until: i64, grace: Duration) {
+        let _ = self.shutdown.send(Some(until));
+        let workers = self.workers;
+        self.runtime.block_on(async {
+            let all = async {
+                for worker in workers {
+                    let _ = worker.await;
+                }
+            };
+            let _ = tokio::time::timeout(grace + Duration::from_secs(1), all).await;
+        });
+        self.runtime.shutdown_timeout(Duration::from_secs(1));
+    }
+}
+
+fn start_sources(
+    config: &Config,
+    state: &State,
+    sender: &SyncSender<Load>,
+    stop: &Stop,
+    dead: &Arc<DeadLetters>,
+    shared: &Arc<Shared>,
+    clock: &Clock,
+) -> anyhow::Result<Vec<JoinHandle<()>>> {
+    let mut threads = Vec::new();
+    for source in &config.sources {
+        let intake = Intake { loads: sender.clone(), stop: stop.clone() };
+        let marks = state.spine.journal().marks(&source.name)?;
+        let run = source_runner(config, source, clock)?;
+        let (dead, shared, clock) = (dead.clone(), shared.clone(), clock.clone());
+        let reject = move |reject: Reject| {
+            shared.dead(&reject.source, reject.reason);
+            if let Err(error) = dead.record(&reject) {
+                shared.problem("dead letter", &error.to_string());
+            }
+        };
+        let thread = std::thread::Builder::new().name(format!("source {}", source.name));
+        threads.push(thread.spawn(move || run(intake, marks, Box::new(reject), clock))?);
+    }
+    Ok(threads)
+}
+
+type Run = Box<dyn FnOnce(Intake, driver::Marks, Box<dyn FnMut(Reject) + Send>, Clock) + Send>;
+
+fn source_runner(config: &Config, source: &SourceConfig, clock: &Clock) -> anyhow::Result<Run> {
+    let settings = Arc::new(config.ingest_settings(clock.now()));
+    let name = source.name.clone();
+    Ok(match source.kind.clone() {
+        SourceKind::Simulated { seed } => {
+            let simulation = simulation(seed, clock);
+            let source = SimulatedSource { name, simulation, settings, history: HISTORY };
+            Box::new(move |intake, marks, _, clock| source.run(intake, marks, clock))
+        }
+        kind => {
+            let spill = config.data_dir.join("spill");
+            std::fs::create_dir_all(&spill)?;
+            let (path, recursive, settle, poll) = match kind {
+                SourceKind::Files { path, recursive, settle, poll, .. } => (path, recursive, settle, poll),
+                _ => ("-".into(), false, Duration::ZERO, Duration::from_secs(1)),
+            };
+            let jobs = std::thread::available_parallelism().map_or(1, usize::from);
+            let memory = usize::try_from(config.limits.tally_memory.0).unwrap_or(usize::MAX);
+            let source = FilesSource { name, path, recursive, settle, poll, jobs, settings, spill, memory };
+            Box::new(move |intake, marks, dead, clock| source.run(intake, marks, dead, clock))
+        }
+    })
+}
+
+/// History that simulated sources bring, minutes.
+const HISTORY: u32 = 14 * 24 * 60;
+
+/// Simulated traffic whose first attack after the history comes a few seconds after now.
+fn simulation(seed: u64, clock: &Clock) -> Simulation {
+    let now = clock.now().div_euclid(1000);
+    let start = trailsight_schemas::time::Minute::of_seconds(now - i64::from(HISTORY) * 60).unwrap_or_default();
+    Simulation::new(seed, start).with_attacks(now + 12, 240)
+}
+
+fn names(config: &Config) -> Names {
+    Names {
+        sources: config.sources.iter().map(|source| source.name.clone()).collect(),
+        sinks: config.sinks.iter().map(|sink| sink.name.clone()).collect(),
+        mutes: config.mutes.iter().map(|mute| mute.name.clone()).collect(),
+        series_limit: config.metrics_series_limit,
+    }
+}
+
+fn http_settings(config: &Config) -> http::Settings {
+    http::Settings {
+        listen: config.http.listen,
+        public_url: config.http.public_url.clone(),
+        tokens: config.http.tokens.clone(),
+        connections: config.limits.http_connections,
+        timeout: config.limits.http_timeout.duration(),
+    }
+}

@@ -1,0 +1,319 @@
+//! What the spine's thread tells the others: status, metrics, problems. Readers never touch state.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::time::{Duration, Instant};
+
+use dashmap::DashMap;
+use trailsight_schemas::entry::Batch;
+use trailsight_schemas::insight::State as Told;
+use trailsight_schemas::time::format_rfc3339;
+use uuid::Uuid;
+
+use crate::clock::{Clock, instant};
+use crate::config::Config;
+use crate::deliver;
+use crate::detect::{Detect, Learning, Sizes};
+use crate::http::{
+    AccountLearning, Filter, IncidentView, InsightReader, JournalStatus, LearningStage, MemoryStatus, Page, Queries, QueryError,
+    Reason, RecordTotals, SeriesStatus, SinkStatus, SourceStatus, Status,
+};
+use crate::journal::{Journal as _, Seq};
+use crate::spine::Taken;
+use crate::telemetry::{DeliveryOutcome, Metrics, Outcome, SeriesKind, StateKind};
+
+use super::history::History;
+use super::state::State;
+
+/// The main loop is taken for dead when it has not moved for this long.
+const DEAD_AFTER: Duration = Duration::from_secs(60);
+
+/// What all threads share.
+pub struct Shared {
+    /// The closed list.
+    pub metrics: Arc<Metrics>,
+    clock: Clock,
+    history: History,
+    status: RwLock<Status>,
+    problems: DashMap<String, String>,
+    sinks: DashMap<String, SinkStatus>,
+    /// When the main loop last moved, milliseconds after `born`.
+    beat: AtomicU64,
+    born: Instant,
+    seen: Mutex<Seen>,
+    sources: Mutex<BTreeMap<String, SourceStatus>>,
+    newest: DashMap<String, AtomicI64>,
+    state_limit: u64,
+}
+
+/// Counters that the state keeps, as they stood when they were last exported.
+#[derive(Default)]
+struct Seen {
+    evicted: u64,
+    late: u64,
+}
+
+impl Shared {
+    pub(super) fn new(config: &Config, metrics: Arc<Metrics>, clock: Clock, history: History) -> Shared {
+        let sources = config.sources.iter().map(|source| {
+            let status = SourceStatus { name: source.name.clone(), r#type: source.kind.as_str().to_owned(), ..SourceStatus::default() };
+            (source.name.clone(), status)
+        });
+        let status = Status {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            data_dir: config.data_dir.display().to_string(),
+            started_at: format_rfc3339(clock.now().div_euclid(1000)),
+            ..Status::default()
+        };
+        let limit = config.memory_bound().total();
+        metrics.state_limit_bytes(StateKind::Series).set(i64::try_from(limit).unwrap_or(i64::MAX));
+        Shared {
+            metrics,
+            clock,
+            history,
+            status: RwLock::new(status),
+            problems: DashMap::new(),
+            sinks: DashMap::new(),
+            beat: AtomicU64::new(0),
+            born: instant(),
+            seen: Mutex::default(),
+            sources: Mutex::new(sources.collect()),
+            newest: DashMap::new(),
+            state_limit: limit,
+        }
+    }
+
+    /// The main loop moved.
+    pub(super) fn beat(&self) {
+        self.beat.store(self.born.elapsed().as_millis() as u64, Ordering::Relaxed);
+    }
+
+    /// Something is wrong until [`Shared::mended`] says otherwise. Said in the log when it begins.
+    pub(super) fn problem(&self, what: &str, why: &str) {
+        if self.problems.insert(what.to_owned(), why.to_owned()).is_none_or(|before| before != why) {
+            tracing::error!(problem = what, why, "something needs attention");
+        }
+    }
+
+    pub(super) fn mended(&self, what: &str) {
+        if self.problems.remove(what).is_some() {
+            tracing::info!(problem = what, "mended");
+        }
+    }
+
+    /// After a commit: counters.
+    pub(super) fn took(&self, taken: &Taken, now: i64) {
+        self.metrics.journal_entries.inc_by(taken.entries);
+        for (source, outcomes) in &taken.outcomes {
+            let metrics = self.metrics.source(source);
+            for (outcome, count) in [
+                (Outcome::Counted, outcomes.counted),
+                (Outcome::NotAnalysed, outcomes.not_analysed),
+                (Outcome::Duplicate, outcomes.duplicate),
+                (Outcome::DeadLetter, outcomes.dead_letter),
+            ] {
+                metrics.records(outcome).inc_by(count);
+            }
+        }
+        for (_, batch) in &taken.batches {
+            self.read(batch, now);
+        }
+        for addressed in &taken.insights {
+            let event = &addressed.detected.event;
+            let Some(ours) = event.trailsight.as_ref() else { continue };
+            if event.details.state == Told::Start {
+                self.metrics.insights(event.details.insight_type, ours.sensitivity, ours.direction).inc();
+                if let Some(received) = taken.received {
+                    self.metrics.detection.record(received.elapsed());
+                }
+            }
+            if let Some(mute) = &addressed.muted_by {
+                self.metrics.muted(mute).inc();
+            }
+            tracing::info!(
+                incident = %event.shared_event_id,
+                state = event.details.state.as_str(),
+                series = %ours.series,
+                sensitivity = ours.sensitivity.as_str(),
+                test = ours.test.as_str(),
+                observed = ours.observed,
+                expected = ours.expected,
+                "insight"
+            );
+        }
+    }
+
+    fn read(&self, batch: &Batch, now: i64) {
+        let wall = now.div_euclid(1000);
+        for rolled in &batch.minutes {
+            let delay = (wall - rolled.minute.seconds() - 30).max(0);
+            self.metrics.event_delay.record_many(Duration::from_secs(delay as u64), rolled.calls.min(1 << 32));
+        }
+        let mut sources = self.sources.lock().unwrap_or_else(PoisonError::into_inner);
+        for progress in &batch.progress {
+            let Some(source) = sources.get_mut(&progress.source) else { continue };
+            source.caught_up = progress.caught_up;
+            if let Some(newest) = progress.newest {
+                let known = self.newest.entry(progress.source.clone()).or_insert_with(|| AtomicI64::new(newest));
+                let newest = known.fetch_max(newest, Ordering::Relaxed).max(newest);
+                source.newest_event_time = Some(format_rfc3339(newest));
+            }
+        }
+    }
+
+    /// Once a second or so: everything that is read off the state.
+    pub(super) fn publish(&self, state: &State, now: i64) {
+        let detect = state.spine.detect();
+        let sizes = detect.sizes();
+        self.export(detect, &sizes, state);
+        let mut sources: Vec<SourceStatus> =
+            self.sources.lock().unwrap_or_else(PoisonError::into_inner).values().cloned().collect();
+        for source in &mut sources {
+            let newest = self.newest.get(&source.name).map(|newest| newest.load(Ordering::Relaxed));
+            source.lag_seconds = newest.map(|newest| (now as f64 / 1000.0 - newest as f64).max(0.0));
+            self.metrics.source(&source.name).lag_seconds.set(source.lag_seconds.unwrap_or(0.0));
+        }
+        let journal = state.spine.journal();
+        let totals = journal.totals().unwrap_or_default().values().fold(RecordTotals::default(), |sum, one| RecordTotals {
+            counted: sum.counted + one.counted,
+            duplicate: sum.duplicate + one.duplicate,
+            not_analysed: sum.not_analysed + one.not_analysed,
+            dead_letter: sum.dead_letter + one.dead_letter,
+        });
+        let mut status = self.status.write().unwrap_or_else(PoisonError::into_inner);
+        status.watermark = detect.open_from().map(|minute| format_rfc3339(minute.seconds()));
+        status.sources = sources;
+        status.journal = JournalStatus {
+            entries: journal.last() + 1 - journal.first(),
+            last: journal.last(),
+            committed: journal.committed(),
+            bytes: journal.bytes(),
+        };
+        status.series = SeriesStatus {
+            active: sizes.series as u64,
+            limit: detect.settings().series as u64,
+            evicted: sizes.evicted,
+        };
+        status.memory = MemoryStatus { state_bytes: sizes.bytes as u64, limit_bytes: self.state_limit };
+        status.learning = detect.learning().into_iter().map(learning).collect();
+        status.records = totals;
+        status.problems = state.damaged.clone();
+    }
+
+    fn export(&self, detect: &Detect, sizes: &Sizes, state: &State) {
+        let metrics = &self.metrics;
+        if let Some(open_from) = detect.open_from() {
+            metrics.watermark.set(open_from.seconds() as f64);
+        }
+        metrics.series_count(SeriesKind::CallRate).set(sizes.call_series as i64);
+        metrics.series_count(SeriesKind::ErrorRate).set((sizes.series - sizes.call_series) as i64);
+        metrics.state_bytes(StateKind::Series).set(sizes.bytes as i64);
+        for ((kind, sensitivity), open) in detect.incidents() {
+            metrics.incidents_open(kind, sensitivity, trailsight_schemas::insight::Direction::Above).set(open as i64);
+        }
+        if let Some(taken) = state.snapshots.newest_round() {
+            metrics.snapshot.set(taken as f64 / 1000.0);
+        }
+        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        metrics.series_evicted(SeriesKind::CallRate).inc_by(sizes.evicted.saturating_sub(seen.evicted));
+        if let Some(first) = self.sources.lock().unwrap_or_else(PoisonError::into_inner).keys().next() {
+            metrics.source(first).late.inc_by(sizes.late.saturating_sub(seen.late));
+        }
+        (seen.evicted, seen.late) = (sizes.evicted, sizes.late);
+    }
+
+    /// What the state had counted before this process: not news.
+    pub(super) fn baseline(&self, sizes: &Sizes) {
+        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        (seen.evicted, seen.late) = (sizes.evicted, sizes.late);
+    }
+
+    /// Something could not be read by a source.
+    pub(super) fn dead(&self, source: &str, reason: &'static str) {
+        self.metrics.dead_letters(source, reason).inc();
+    }
+}
+
+fn learning(of: Learning) -> AccountLearning {
+    let stage = match (of.full, of.provisional) {
+        (true, _) => LearningStage::Full,
+        (_, true) => LearningStage::Provisional,
+        _ => LearningStage::Learning,
+    };
+    let whole = (of.full_at - of.since).max(1) as f64;
+    AccountLearning {
+        account: of.account,
+        since: format_rfc3339(of.since),
+        stage,
+        full_at: format_rfc3339(of.full_at),
+        progress: if of.full { 1.0 } else { ((of.through - of.since) as f64 / whole).clamp(0.0, 1.0) },
+    }
+}
+
+impl InsightReader for Shared {
+    fn insights(&self, filter: &Filter, limit: usize, cursor: Option<&str>) -> Result<Page, QueryError> {
+        self.history.insights(filter, limit, cursor)
+    }
+
+    fn insight(&self, shared_event_id: &Uuid) -> Result<Option<IncidentView>, QueryError> {
+        self.history.insight(shared_event_id)
+    }
+}
+
+impl Queries for Shared {
+    fn status(&self) -> Result<Status, QueryError> {
+        let mut status = self.status.read().unwrap_or_else(PoisonError::into_inner).clone();
+        status.sinks = self.sinks.iter().map(|sink| sink.clone()).collect();
+        status.sinks.sort_by(|a, b| a.name.cmp(&b.name));
+        let mut problems: Vec<String> = self.problems.iter().map(|entry| format!("{}: {}", entry.key(), entry.value())).collect();
+        problems.sort();
+        status.problems.extend(problems);
+        Ok(status)
+    }
+
+    fn ready(&self) -> Vec<Reason> {
+        let mut reasons = Vec::new();
+        if !self.alive() {
+            reasons.push(Reason { code: "stalled", text: "the main loop has not moved for a minute".to_owned() });
+        }
+        if let Some(why) = self.problems.get("journal") {
+            reasons.push(Reason { code: "journal", text: format!("nothing is taken in: {}", why.value()) });
+        }
+        reasons
+    }
+
+    fn alive(&self) -> bool {
+        let now = self.born.elapsed().as_millis() as u64;
+        now.saturating_sub(self.beat.load(Ordering::Relaxed)) < DEAD_AFTER.as_millis() as u64
+    }
+}
+
+impl deliver::Observer for Shared {
+    fn settled(&self, sink: &str, outcome: deliver::Outcome, age: Duration) {
+        let metrics = self.metrics.sink(sink);
+        let label = match outcome {
+            deliver::Outcome::Delivered => DeliveryOutcome::Delivered,
+            deliver::Outcome::Retried => DeliveryOutcome::Retried,
+            deliver::Outcome::Dead => DeliveryOutcome::DeadLetter,
+        };
+        metrics.deliveries(label).inc();
+        metrics.seconds.record(age);
+    }
+
+    fn depth(&self, sink: &str, rows: u64, oldest: Option<Duration>, last_error: Option<&str>) {
+        let age = oldest.map(|oldest| oldest.as_secs_f64());
+        let metrics = self.metrics.sink(sink);
+        metrics.outbox_rows.set(rows as i64);
+        metrics.outbox_oldest.set(age.unwrap_or(0.0));
+        let status = SinkStatus { name: sink.to_owned(), outbox_rows: rows, oldest_seconds: age, last_error: last_error.map(str::to_owned) };
+        self.sinks.insert(sink.to_owned(), status);
+    }
+
+    fn store_failed(&self, sink: &str, error: &str) {
+        self.problem(&format!("outbox of {sink}"), error);
+    }
+}
+
+/// Entries and positions for readers outside.
+pub type Position = Seq;
