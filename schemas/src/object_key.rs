@@ -162,7 +162,10 @@ mod tests {
 
     const NAME: &str = "2023/07/10/111122223333_CloudTrail_eu-west-1_20230710T1205Z_abcdEFGH01234567.json.gz";
 
-    fn check(key: &str, expected: Option<(&str, Option<&str>, &str, Kind, &str, Option<&str>)>) {
+    /// Prefix, organization, account, kind, Region, time.
+    type Parts<'a> = (&'a str, Option<&'a str>, &'a str, Kind, &'a str, Option<&'a str>);
+
+    fn check(key: &str, expected: Option<Parts<'_>>) {
         let read = ObjectKey::parse(key)
             .map(|key| (key.prefix, key.organization, key.account, key.kind, key.region, key.delivered));
         let expected = expected.map(|(prefix, organization, account, kind, region, delivered)| {

@@ -24,8 +24,8 @@ pub(super) enum Key {
     MessageType,
     Event,
     S3,
-    S3Bucket,
-    S3ObjectKey,
+    NoticeBucket,
+    NoticeKeys,
     EventTime,
     EventSource,
     EventName,
@@ -48,8 +48,8 @@ impl Key {
             "messageType" => Key::MessageType,
             "Event" => Key::Event,
             "s3" => Key::S3,
-            "s3Bucket" => Key::S3Bucket,
-            "s3ObjectKey" => Key::S3ObjectKey,
+            "s3Bucket" => Key::NoticeBucket,
+            "s3ObjectKey" => Key::NoticeKeys,
             "eventTime" => Key::EventTime,
             "eventSource" => Key::EventSource,
             "eventName" => Key::EventName,
@@ -83,6 +83,11 @@ impl<'t> Members<'t> {
 
     fn starts_with(&self, key: Key, text: &str) -> bool {
         self.raw(key).and_then(|raw| raw.strip_prefix('"')).is_some_and(|raw| raw.starts_with(text))
+    }
+
+    /// Where the value stands, when it opens like this.
+    fn opening(&self, key: Key, open: u8) -> Option<(usize, usize)> {
+        self.spans[key as usize].filter(|(at, _)| self.text.as_bytes().get(*at) == Some(&open))
     }
 
     fn has(&self, key: Key) -> bool {
@@ -167,13 +172,13 @@ impl Walk<'_> {
             self.skipped(at, Skip::Subscription);
         } else if members.has(Key::S3) {
             self.s3_notification(members, at, end);
-        } else if members.has(Key::S3Bucket) || members.has(Key::S3ObjectKey) {
+        } else if members.has(Key::NoticeBucket) || members.has(Key::NoticeKeys) {
             self.trail_notice(members, at, end);
-        } else if members.has(Key::Detail) {
+        } else if members.opening(Key::Detail, b'{').is_some() {
             self.event_bridge(members, at, end);
-        } else if let Some((value, value_end)) = members.spans[Key::Wrapped as usize] {
+        } else if let Some((value, value_end)) = members.opening(Key::Wrapped, b'"') {
             self.wrapped(text, value, value_end);
-        } else if let Some((value, value_end)) = members.spans[Key::Inner as usize] {
+        } else if let Some((value, value_end)) = members.opening(Key::Inner, b'{') {
             self.inner(text, value, value_end);
         } else if let Some(encoded) = members.raw(Key::Data).and_then(unescape) {
             self.base64(&encoded, at);
@@ -188,7 +193,7 @@ impl Walk<'_> {
         if members.is(Key::DetailType, "Object Created") && members.is(Key::Source, "aws.s3") {
             self.s3_event(members, at, end);
         } else if kind.is_none_or(|kind| kind.trim_end_matches('"').ends_with("via CloudTrail")) {
-            let Some((value, value_end)) = members.spans[Key::Detail as usize] else { return };
+            let Some((value, value_end)) = members.opening(Key::Detail, b'{') else { return };
             self.inner(members.text, value, value_end);
         } else {
             self.skipped(at, Skip::OtherEvent);
@@ -200,16 +205,12 @@ impl Walk<'_> {
         let literal = &text[at..end];
         match unescape(literal) {
             Some(inner) => self.nested(inner.as_bytes(), literal, at),
-            None if literal.starts_with('"') => self.reject(text, at, end, Reason::InvalidJson),
-            None => self.reject(text, at, end, Reason::NotARecord),
+            None => self.reject(text, at, end, Reason::InvalidJson),
         }
     }
 
     /// An object that wraps something or is a record.
     fn inner(&mut self, text: &str, at: usize, end: usize) {
-        if !text[at..end].starts_with('{') {
-            return self.reject(text, at, end, Reason::NotARecord);
-        }
         self.deeper(&text[at..end], at, |walk| {
             if let Err(broken) = walk.object(text, at) {
                 walk.reject(text, broken.at, end, broken.reason);

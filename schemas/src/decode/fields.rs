@@ -35,11 +35,9 @@ pub(super) struct Fields<'a, const LOSSY: bool> {
     management_event: Option<bool>,
 }
 
-/// What the fields of a value amount to.
-#[derive(Debug, PartialEq)]
-pub(super) enum Reading<'a> {
-    /// A record to be counted.
-    Record(Record<'a>),
+/// Why the fields of a value are no record to be counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum NoRecord {
     /// An event of a kind that is passed over.
     Skipped(Skip),
     /// The `Records` element of an AWS notification: `eventSource` is `aws:s3` and the like.
@@ -52,20 +50,17 @@ pub(super) enum Reading<'a> {
 
 impl<'a, const LOSSY: bool> Fields<'a, LOSSY> {
     /// Judges what was read. Kinds come first: Insights and aggregated events lack what records must have.
-    pub(super) fn judge(self) -> Reading<'a> {
+    pub(super) fn judge(self) -> Result<Record<'a>, NoRecord> {
         if let Some(skip) = self.skip() {
-            return Reading::Skipped(skip);
+            return Err(NoRecord::Skipped(skip));
         }
         if self.event_source.as_ref().is_some_and(|source| source.0.starts_with("aws:")) {
-            return Reading::Notification;
+            return Err(NoRecord::Notification);
         }
         if self.event_time.is_none() && self.event_source.is_none() && self.event_name.is_none() {
-            return Reading::Nothing;
+            return Err(NoRecord::Nothing);
         }
-        match self.into_record() {
-            Ok(record) => Reading::Record(record),
-            Err(reason) => Reading::Rejected(reason),
-        }
+        self.into_record().map_err(NoRecord::Rejected)
     }
 
     fn skip(&self) -> Option<Skip> {

@@ -78,8 +78,8 @@ impl Walk<'_> {
 
     /// CloudTrail's own: a bucket and a list of plain keys.
     pub(super) fn trail_notice(&mut self, members: &Members<'_>, at: usize, end: usize) {
-        let bucket = members.raw(Key::S3Bucket).and_then(|raw| serde_json::from_str::<Cow<'_, str>>(raw).ok());
-        let keys = members.raw(Key::S3ObjectKey).and_then(keys);
+        let bucket = members.raw(Key::NoticeBucket).and_then(|raw| serde_json::from_str::<Cow<'_, str>>(raw).ok());
+        let keys = members.raw(Key::NoticeKeys).and_then(keys);
         match (bucket, keys) {
             (Some(bucket), Some(keys)) if !bucket.is_empty() && !keys.iter().any(String::is_empty) => {
                 for key in keys {

@@ -6,27 +6,40 @@ use std::borrow::Cow;
 /// that exactly the value that held the byte is broken; and it is one byte, so that offsets stay.
 pub(super) const DAMAGED: u8 = 0x1a;
 
-/// Text, and whether it had to be repaired.
+/// Text, and what had to be done to the bytes.
 pub(super) struct Text<'a> {
     pub(super) text: Cow<'a, str>,
+    /// Bytes were replaced by [`DAMAGED`].
     pub(super) repaired: bool,
+    /// A character was begun at the very end, and is left out.
+    pub(super) incomplete: bool,
 }
 
 /// Valid bytes are borrowed.
 pub(super) fn validate(bytes: &[u8]) -> Text<'_> {
+    let whole = |text| Text { text, repaired: false, incomplete: false };
     match simdutf8::basic::from_utf8(bytes) {
-        Ok(text) => Text { text: Cow::Borrowed(text), repaired: false },
-        Err(_) => Text { text: Cow::Owned(repair(bytes)), repaired: true },
+        Ok(text) => whole(Cow::Borrowed(text)),
+        Err(_) => repair(bytes),
     }
 }
 
-fn repair(bytes: &[u8]) -> String {
+fn repair(bytes: &[u8]) -> Text<'static> {
     let mut text = String::with_capacity(bytes.len());
-    for chunk in bytes.utf8_chunks() {
+    let (mut repaired, mut incomplete) = (false, false);
+    let mut chunks = bytes.utf8_chunks().peekable();
+    while let Some(chunk) = chunks.next() {
         text.push_str(chunk.valid());
-        text.extend(chunk.invalid().iter().map(|_| char::from(DAMAGED)));
+        // Only at the end of the bytes can a sequence be too short rather than wrong.
+        let is_short = std::str::from_utf8(chunk.invalid()).is_err_and(|error| error.error_len().is_none());
+        if chunks.peek().is_none() && is_short {
+            incomplete = true;
+        } else {
+            repaired |= !chunk.invalid().is_empty();
+            text.extend(chunk.invalid().iter().map(|_| char::from(DAMAGED)));
+        }
     }
-    text
+    Text { text: Cow::Owned(text), repaired, incomplete }
 }
 
 /// The text of a JSON string literal, quotes included; `None` when it is not one. Halves of surrogate pairs
@@ -71,10 +84,18 @@ mod tests {
     #[test]
     fn repair_keeps_every_offset() {
         let bytes = b"{\"a\":\"\xff\xfe\"}\n{\"b\":\"\xc3\xa4\xe2\x82\"}";
-        let Text { text, repaired } = validate(bytes);
-        assert!(repaired);
+        let Text { text, repaired, incomplete } = validate(bytes);
+        assert!(repaired && !incomplete);
         assert_eq!(text.len(), bytes.len());
         assert_eq!(text, "{\"a\":\"\u{1a}\u{1a}\"}\n{\"b\":\"ä\u{1a}\u{1a}\"}");
+    }
+
+    #[test]
+    fn a_character_cut_off_by_the_end_is_left_out() {
+        let Text { text, repaired, incomplete } = validate(b"abc\xe2\x82");
+        assert_eq!((&*text, repaired, incomplete), ("abc", false, true));
+        let Text { text, repaired, incomplete } = validate(b"abc\xe2\x82d");
+        assert_eq!((&*text, repaired, incomplete), ("abc\u{1a}\u{1a}d", true, false));
     }
 
     #[test]

@@ -3,13 +3,37 @@
 use serde_json::Deserializer;
 use serde_json::error::Category;
 
-use super::fields::{Fields, Reading, is_record_key};
+use crate::record::Record;
+
+use super::fields::{Fields, NoRecord, is_record_key};
 use super::text::{DAMAGED, Text, unescape, validate};
 use super::{Inflated, Limits, Reason, Rejection, Skip, Visitor, envelope, excerpt, inflate, is_compressed, scan};
 
 /// How often the elements of one array are searched for behind unbalanced quotes or brackets. Each search may
 /// run to the end of the text; past the limit the rest of the array is one rejection.
 const SEARCHES: u32 = 64;
+
+/// Whether an object that begins with this key is an element worth going on with.
+fn opens_element(key: &[u8]) -> bool {
+    is_record_key(key) || key == b"Records"
+}
+
+/// The next such object behind a value that opened at `start` and broke.
+fn next_element(bytes: &[u8], start: usize, broken: &Broken) -> Option<usize> {
+    scan::next_element(bytes, broken.at.max(start + 1), opens_element)
+}
+
+/// Whether what is wrong with a value is that the text ends within it. Within a number, the parser calls that a
+/// mistake in the number.
+fn ends_early(text: &str, error: &serde_json::Error) -> bool {
+    let line = error.line().saturating_sub(2);
+    let line_start = match error.line() {
+        0 | 1 => 0,
+        _ => memchr::memchr_iter(b'\n', text.as_bytes()).nth(line).map_or(0, |newline| newline + 1),
+    };
+    let is_at_end = line_start + error.column() >= text.len();
+    error.is_eof() || error.is_syntax() && is_at_end && scan::value_end(text.as_bytes(), 0).is_none()
+}
 
 /// One input on its way through the decoder.
 pub(super) struct Walk<'v> {
@@ -54,9 +78,12 @@ impl<'v> Walk<'v> {
         if is_compressed(bytes) {
             return self.deeper("", 0, |walk| walk.compressed(bytes));
         }
-        let Text { text, repaired } = validate(bytes);
+        let Text { text, repaired, incomplete } = validate(bytes);
         self.frame.repaired |= repaired;
         self.values(&text);
+        if incomplete && !self.frame.cut && self.frame.damage.is_none() {
+            self.report(text.len(), Reason::InvalidUtf8, "");
+        }
         if let Some(damage) = self.frame.damage.take() {
             self.report(text.len(), damage, "");
         }
@@ -106,7 +133,8 @@ impl<'v> Walk<'v> {
             return self.base64(text[at..].trim_end(), at);
         }
         while at < bytes.len() {
-            at = scan::skip_space(bytes, self.value(text, at));
+            at = if bytes[at] == b',' { at + 1 } else { self.value(text, at) };
+            at = scan::skip_space(bytes, at);
         }
     }
 
@@ -123,13 +151,15 @@ impl<'v> Walk<'v> {
                 return end;
             }
             _ => {
-                let end = scan::junk_end(bytes, at);
+                let line_end = scan::junk_end(bytes, at);
+                let end = scan::next_element(&bytes[..line_end], at, opens_element).unwrap_or(line_end);
                 self.reject(text, at, end, Reason::NotJson);
                 return end;
             }
         };
         read.unwrap_or_else(|broken| {
-            let end = scan::broken_line_end(bytes, broken.at);
+            let line_end = scan::broken_line_end(bytes, broken.at);
+            let end = next_element(&bytes[..line_end], at, &broken).unwrap_or(line_end);
             self.reject(text, broken.at, end, broken.reason);
             end
         })
@@ -160,7 +190,15 @@ impl<'v> Walk<'v> {
                     self.reject(text, at, at, Reason::TruncatedJson);
                     return at;
                 }
-                Some(b']') => return at + 1,
+                Some(b']') if searches == 0 || searches >= SEARCHES => return at + 1,
+                Some(b']') => {
+                    // It may belong to something inside of what was lost.
+                    searches += 1;
+                    match scan::next_element(bytes, at + 1, opens_element) {
+                        Some(next) => next,
+                        None => return at + 1,
+                    }
+                }
                 Some(b',') => at + 1,
                 Some(b'{') => {
                     self.object(text, at).unwrap_or_else(|broken| self.resume(text, at, broken, &mut searches))
@@ -184,16 +222,16 @@ impl<'v> Walk<'v> {
         }
     }
 
-    /// Rejects the broken element that opened at `start` and returns where the array goes on.
+    /// Rejects the broken element that opened at `start` and returns where the array goes on: at the next thing
+    /// that looks like an element, since where quotes do not pair up, brackets inside of strings count; or
+    /// behind the element, where its brackets close.
     fn resume(&mut self, text: &str, start: usize, broken: Broken, searches: &mut u32) -> usize {
         let bytes = text.as_bytes();
         let closed = scan::broken_element_end(bytes, start).filter(|end| *end > broken.at);
-        let end = closed.unwrap_or_else(|| {
-            *searches += 1;
-            let next =
-                (*searches <= SEARCHES).then(|| scan::next_element(bytes, broken.at + 1, is_record_key)).flatten();
-            next.unwrap_or(bytes.len())
-        });
+        let limit = closed.unwrap_or(bytes.len());
+        let next = (*searches < SEARCHES).then(|| next_element(&bytes[..limit], start, &broken)).flatten();
+        *searches += u32::from(next.is_some() || closed.is_none());
+        let end = next.unwrap_or(limit);
         self.reject(text, broken.at, end, broken.reason);
         end
     }
@@ -222,18 +260,19 @@ impl<'v> Walk<'v> {
         let rest = &text[at..];
         let window = &rest[..rest.floor_char_boundary(self.limits.record_bytes)];
         let mut stream = Deserializer::from_str(window).into_iter::<Fields<'_, false>>();
-        let reason = match stream.next() {
+        let error = match stream.next() {
             Some(Ok(fields)) => {
                 let end = at + stream.byte_offset();
                 return Ok(self.settle(fields.judge(), text, at, end));
             }
-            Some(Err(error)) => match error.classify() {
-                Category::Eof | Category::Io if window.len() < rest.len() => Reason::RecordTooLarge,
-                Category::Eof | Category::Io => Reason::TruncatedJson,
-                Category::Data => Reason::WrongType,
-                Category::Syntax => return self.record_lossily(text, at),
-            },
-            None => Reason::TruncatedJson,
+            Some(Err(error)) => error,
+            None => return Err(Broken { reason: Reason::TruncatedJson, at }),
+        };
+        let reason = match error.classify() {
+            _ if ends_early(window, &error) && window.len() < rest.len() => Reason::RecordTooLarge,
+            _ if ends_early(window, &error) => Reason::TruncatedJson,
+            Category::Data => Reason::WrongType,
+            Category::Syntax | Category::Eof | Category::Io => return self.record_lossily(text, at),
         };
         Err(Broken { reason, at })
     }
@@ -253,12 +292,12 @@ impl<'v> Walk<'v> {
         }
     }
 
-    fn settle(&mut self, reading: Reading<'_>, text: &str, at: usize, end: usize) -> Option<usize> {
+    fn settle(&mut self, reading: Result<Record<'_>, NoRecord>, text: &str, at: usize, end: usize) -> Option<usize> {
         match reading {
-            Reading::Record(record) => self.visitor.record(self.offset(at), &record),
-            Reading::Skipped(skip) => self.skipped(at, skip),
-            Reading::Rejected(reason) => self.reject(text, at, end, reason),
-            Reading::Notification | Reading::Nothing => return None,
+            Ok(record) => self.visitor.record(self.offset(at), &record),
+            Err(NoRecord::Skipped(skip)) => self.skipped(at, skip),
+            Err(NoRecord::Rejected(reason)) => self.reject(text, at, end, reason),
+            Err(NoRecord::Notification | NoRecord::Nothing) => return None,
         }
         Some(end)
     }

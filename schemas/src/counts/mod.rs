@@ -6,11 +6,15 @@
 //!
 //! This module reads lines; inflating them and cutting them is the caller's.
 
+mod fields;
+
 use std::borrow::Cow;
 
 use thiserror::Error;
 
 use crate::time::{Minute, parse_rfc3339};
+
+use fields::Fields;
 
 /// Most calls of one row: over a hundred times what all of AWS would answer in a minute, and few enough that
 /// ten million such rows add up in 64 bits. A row beyond it is [`RowError::Calls`].
@@ -179,7 +183,7 @@ impl Header {
         let line = without_line_end(line.strip_prefix('\u{feff}').unwrap_or(line));
         let separator = if line.contains('\t') { b'\t' } else { b',' };
         let (mut columns, mut unknown, mut count) = (Vec::new(), Vec::new(), 0);
-        for field in (Fields { rest: Some(line), separator }) {
+        for field in Fields::of(line, separator) {
             let name = field.map_err(|_| HeaderError::Quote)?.unwrap_or_default();
             let column = Column::of(&name);
             count += 1;
@@ -214,7 +218,7 @@ impl Header {
     fn fields<'a>(&self, line: &'a str) -> Result<Cells<'a>, RowError> {
         let mut cells = Cells::default();
         let mut found = 0;
-        for field in (Fields { rest: Some(line), separator: self.separator }) {
+        for field in Fields::of(line, self.separator) {
             let field = field?;
             if let Some(Some(column)) = self.columns.get(found) {
                 cells.0[*column as usize] = field.filter(|text| !text.is_empty());
@@ -288,83 +292,6 @@ fn flag(text: &str) -> Result<bool, RowError> {
     }
 }
 
-/// The fields of one line; `None` where TSV says there is no value.
-struct Fields<'a> {
-    rest: Option<&'a str>,
-    separator: u8,
-}
-
-impl<'a> Iterator for Fields<'a> {
-    type Item = Result<Option<Cow<'a, str>>, RowError>;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        let rest = self.rest.take()?;
-        if let Some(inside) = rest.strip_prefix('"') {
-            return Some(self.quoted(inside).map(Some));
-        }
-        let separator = char::from(self.separator);
-        let field = match rest.split_once(separator) {
-            Some((field, behind)) => {
-                self.rest = Some(behind);
-                field
-            }
-            None => rest,
-        };
-        Some(Ok(match field {
-            r"\N" if separator == '\t' => None,
-            _ if separator == '\t' => Some(without_escapes(field)),
-            _ => Some(Cow::Borrowed(field)),
-        }))
-    }
-}
-
-impl<'a> Fields<'a> {
-    /// A field whose opening quote is gone; a doubled quote in it is one.
-    fn quoted(&mut self, inside: &'a str) -> Result<Cow<'a, str>, RowError> {
-        let mut from = 0;
-        let end = loop {
-            let quote = from + inside[from..].find('"').ok_or(RowError::Quote)?;
-            if !inside[quote + 1..].starts_with('"') {
-                break quote;
-            }
-            from = quote + 2;
-        };
-        let behind = &inside[end + 1..];
-        self.rest = match behind.strip_prefix(char::from(self.separator)) {
-            Some(rest) => Some(rest),
-            None if behind.is_empty() => None,
-            None => return Err(RowError::Quote),
-        };
-        let field = &inside[..end];
-        Ok(if from == 0 { Cow::Borrowed(field) } else { Cow::Owned(field.replace("\"\"", "\"")) })
-    }
-}
-
-fn without_escapes(field: &str) -> Cow<'_, str> {
-    if !field.contains('\\') {
-        return Cow::Borrowed(field);
-    }
-    let mut text = String::with_capacity(field.len());
-    let mut characters = field.chars();
-    while let Some(character) = characters.next() {
-        if character != '\\' {
-            text.push(character);
-            continue;
-        }
-        match characters.next() {
-            Some('t') => text.push('\t'),
-            Some('n') => text.push('\n'),
-            Some('r') => text.push('\r'),
-            Some('b') => text.push('\u{8}'),
-            Some('f') => text.push('\u{c}'),
-            Some('0') => text.push('\0'),
-            Some(other) => text.push(other),
-            None => text.push('\\'),
-        }
-    }
-    Cow::Owned(text)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -373,8 +300,7 @@ mod tests {
 
     fn read(header: &str, line: &str) -> Result<Row<'static>, RowError> {
         let header = Header::parse(header).unwrap();
-        let row = header.row(Vec::leak(line.as_bytes().to_vec())).expect("not blank");
-        row
+        header.row(Vec::leak(line.as_bytes().to_vec())).expect("not blank")
     }
 
     #[test]
