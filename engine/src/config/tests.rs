@@ -303,6 +303,8 @@ fn the_example_holds_every_key_with_its_default() {
     let tree = serde_json::to_value(text.parse::<toml::Table>().unwrap()).unwrap();
     let mut absent = Vec::new();
     absent_keys("", &schema(), &tree, &mut absent);
+    // One type: its keys are shown at the mutes.
+    absent.retain(|key| !key.starts_with(".routes[].match."));
     assert!(absent.is_empty(), "{absent:?}");
 }
 
