@@ -1,1 +1,23 @@
-//! To be written.
+//! Metrics, health, the API and the page: everything that is shown comes through [`Queries`].
+//!
+//! The server has a thread and a runtime of its own, so that a slow reader cannot hold up the spine. Limits:
+//! [`HEADER_BYTES`], [`BODY_BYTES`], [`CONNECTION_AGE`], and from the configuration connections and time.
+
+mod api;
+mod filter;
+mod guard;
+mod page;
+mod problem;
+mod query;
+mod server;
+
+pub use filter::{FilterError, LIMIT, PARAMETERS, parse as parse_filter};
+pub use query::{
+    AccountLearning, Delivery, Filter, IncidentState, IncidentView, Insight, InsightReader, JournalStatus,
+    LearningStage, MemoryStatus, MinuteCount, Page, Queries, QueryError, Reason, RecordTotals, SeriesStatus,
+    SinkStatus, SourceStatus, Status,
+};
+pub use server::{BODY_BYTES, CONNECTION_AGE, HEADER_BYTES, Server, Settings, StartError};
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,27 @@
+//! What the documentation names and this version does not do yet: said so, rather than accepted and ignored.
+
+/// (section, key, value, what this version does not do).
+const LATER: &[(&str, &str, &str, &str)] = &[
+    ("sources", "type", "kafka", "read from Kafka"),
+    ("sources", "type", "sqs", "read from SQS"),
+    ("sinks", "type", "kafka", "write to Kafka"),
+    ("sinks", "type", "sns", "publish to SNS"),
+    ("sinks", "type", "sqs", "send to SQS"),
+    ("sinks", "type", "s3", "write to S3"),
+    ("sinks", "type", "eventbridge", "put events on EventBridge"),
+    ("sinks", "format", "slack", "write Slack messages"),
+    ("sinks", "format", "teams", "write Teams messages"),
+    ("sinks", "format", "discord", "write Discord messages"),
+    ("sinks", "format", "pagerduty", "write PagerDuty events"),
+    ("sinks", "format", "alertmanager", "write Alertmanager alerts"),
+];
+
+/// The sentence for a value that a later version will know.
+pub(super) fn sentence(key: &str, value: &str) -> Option<String> {
+    let (section, _) = key.split_once('.')?;
+    let (_, last) = key.rsplit_once('.')?;
+    LATER
+        .iter()
+        .find(|(within, name, word, _)| *within == section && *name == last && *word == value)
+        .map(|(_, _, _, what)| format!("this version does not {what} yet"))
+}

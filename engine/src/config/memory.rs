@@ -1,0 +1,108 @@
+//! What memory a configuration can come to need: a formula for each limit, added up.
+
+use std::fmt;
+
+use super::units::Size;
+use super::written::Limits;
+
+/// Bytes of a dense series: its seven-day ring, profile and thresholds.
+const SERIES: u64 = 1024;
+/// Bytes of an open minute of one series with its attributions.
+const OPEN_MINUTE: u64 = 96;
+/// Bytes of a fingerprint: hash and minute, at the load of a hash table before it doubles.
+const FINGERPRINT: u64 = 32;
+/// Bytes of one record in a load.
+const LOADED_RECORD: u64 = 64;
+/// Bytes of a connection: its buffers, its header and its task.
+const CONNECTION: u64 = 96 * 1024;
+/// The program, its libraries, SQLite's page cache, stacks.
+const FIXED: u64 = 128 << 20;
+
+/// What memory a configuration can come to need.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MemoryBound {
+    /// By limit, in the order of the file.
+    pub shares: Vec<Share>,
+}
+
+/// What one limit contributes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Share {
+    /// Which limit; `fixed` for what none of them moves.
+    pub limit: &'static str,
+    /// Most bytes.
+    pub bytes: u64,
+    /// How they are computed.
+    pub formula: String,
+}
+
+impl MemoryBound {
+    pub(super) fn of(limits: &Limits, sources: usize) -> MemoryBound {
+        let sources = sources.max(1) as u64;
+        let product = |limit, count: usize, each: u64| Share {
+            limit,
+            bytes: (count as u64).saturating_mul(each),
+            formula: format!("{count} x {} ", Size(each)).trim_end().to_owned(),
+        };
+        let loads = (limits.intake_loads as u64 + 1).saturating_mul(limits.load_records as u64);
+        let reading = limits.object_bytes.0.saturating_add(limits.record_bytes.0);
+        MemoryBound {
+            shares: vec![
+                product("series", limits.series, SERIES),
+                product("open_minutes", limits.open_minutes, OPEN_MINUTE),
+                product("dedup_entries", limits.dedup_entries, FINGERPRINT),
+                Share {
+                    limit: "intake_loads",
+                    bytes: loads.saturating_mul(LOADED_RECORD),
+                    formula: format!(
+                        "({} + 1) x {} load_records x {}",
+                        limits.intake_loads,
+                        limits.load_records,
+                        Size(LOADED_RECORD)
+                    ),
+                },
+                Share {
+                    limit: "tally_memory",
+                    bytes: limits.tally_memory.0.saturating_mul(sources),
+                    formula: format!("{sources} source(s) x {}", limits.tally_memory),
+                },
+                Share {
+                    limit: "object_bytes",
+                    bytes: reading.saturating_mul(sources),
+                    formula: format!(
+                        "{sources} source(s) x ({} + {} record_bytes)",
+                        limits.object_bytes, limits.record_bytes
+                    ),
+                },
+                product("http_connections", limits.http_connections, CONNECTION),
+                Share { limit: "fixed", bytes: FIXED, formula: "program, libraries, page caches, stacks".to_owned() },
+            ],
+        }
+    }
+
+    /// All shares together, bytes.
+    pub fn total(&self) -> u64 {
+        self.shares.iter().fold(0, |sum, share| sum.saturating_add(share.bytes))
+    }
+
+    /// What state alone can come to: the gauge `state_limit_bytes`.
+    pub fn state(&self) -> u64 {
+        let state = ["series", "open_minutes", "dedup_entries"];
+        let shares = self.shares.iter().filter(|share| state.contains(&share.limit));
+        shares.fold(0, |sum, share| sum.saturating_add(share.bytes))
+    }
+}
+
+/// One line a limit, then the sum.
+impl fmt::Display for MemoryBound {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for share in &self.shares {
+            writeln!(formatter, "{:>12}  {:<17} {}", mebibytes(share.bytes), share.limit, share.formula)?;
+        }
+        write!(formatter, "{:>12}  in all", mebibytes(self.total()))
+    }
+}
+
+fn mebibytes(bytes: u64) -> String {
+    format!("{:.1} MiB", bytes as f64 / f64::from(1 << 20))
+}

@@ -1,0 +1,93 @@
+//! `[sources.NAME]`.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use globset::Glob;
+
+use super::Context;
+use crate::config::written::{Files, Source};
+
+/// A source and its name.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SourceConfig {
+    /// Label of metrics, key of positions.
+    pub name: String,
+    /// What it reads.
+    pub kind: SourceKind,
+}
+
+/// What a source reads.
+#[derive(Clone, Debug, PartialEq)]
+pub enum SourceKind {
+    /// A directory that is followed, or a file.
+    Files {
+        /// Where.
+        path: PathBuf,
+        /// The directories below too.
+        recursive: bool,
+        /// Globs of file names; empty: all.
+        patterns: Vec<String>,
+        /// How long a file must be unchanged.
+        settle: Duration,
+        /// Between two looks.
+        poll: Duration,
+    },
+    /// Standard input.
+    Stdin,
+    /// Made-up traffic.
+    Simulated {
+        /// The same seed makes the same traffic.
+        seed: u64,
+    },
+}
+
+impl SourceKind {
+    /// The word in the configuration.
+    pub fn as_str(&self) -> &'static str {
+        match self {
+            SourceKind::Files { .. } | SourceKind::Stdin => "files",
+            SourceKind::Simulated { .. } => "simulated",
+        }
+    }
+}
+
+pub(super) fn resolve(context: &mut Context<'_>, sources: &BTreeMap<String, Source>) -> Vec<SourceConfig> {
+    let mut stdin = None;
+    let mut resolved = Vec::with_capacity(sources.len());
+    for (name, source) in sources {
+        context.name("sources", name);
+        let kind = match source {
+            Source::Simulated(simulated) => SourceKind::Simulated { seed: simulated.seed },
+            Source::Files(files) => files_kind(context, name, files),
+        };
+        if kind == SourceKind::Stdin
+            && let Some(other) = stdin.replace(name)
+        {
+            let problem = format!("standard input is read by {other} already");
+            context.problem(format!("sources.{name}.path"), "-", &problem, "one source");
+        }
+        resolved.push(SourceConfig { name: name.clone(), kind });
+    }
+    resolved
+}
+
+fn files_kind(context: &mut Context<'_>, name: &str, files: &Files) -> SourceKind {
+    for (position, pattern) in files.patterns.iter().enumerate() {
+        if let Err(error) = Glob::new(pattern) {
+            let key = format!("sources.{name}.patterns[{position}]");
+            context.problem(key, pattern, &format!("is not a glob: {}", error.kind()), "");
+        }
+    }
+    if files.path == "-" {
+        return SourceKind::Stdin;
+    }
+    SourceKind::Files {
+        path: PathBuf::from(&files.path),
+        recursive: files.recursive,
+        patterns: files.patterns.clone(),
+        settle: files.settle.duration(),
+        poll: files.poll.duration(),
+    }
+}

@@ -1,0 +1,95 @@
+//! `[[routes]]` and `[[mutes]]`.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::Level;
+
+/// Sends what matches to sinks.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Route {
+    /// Names of sinks.
+    #[schemars(length(min = 1, max = 64))]
+    pub sinks: Vec<String>,
+    /// The loosest level that is told; `detection.sensitivity` where none is given.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sensitivity: Option<Level>,
+    /// Go on to the next route after a match.
+    #[serde(default, rename = "continue")]
+    pub continues: bool,
+    /// What it is for; nothing given: everything.
+    #[serde(default, rename = "match")]
+    pub matches: Match,
+}
+
+/// Keeps what matches from people. It is recorded all the same.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Mute {
+    /// A short name, for the `mute` label of the metric; `mute-1` and so on where none is given.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 64))]
+    pub name: Option<String>,
+    /// Who can say whether it is still needed.
+    #[schemars(length(min = 1, max = 256))]
+    pub owner: String,
+    /// Why it is muted.
+    #[schemars(length(min = 1, max = 1024))]
+    pub reason: String,
+    /// Time after which it does nothing, RFC 3339; none: for ever.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("x-kind" = "time"))]
+    pub until: Option<String>,
+    /// Muted traffic teaches the baselines.
+    #[serde(default = "yes")]
+    pub learn: bool,
+    /// People are told all the same (only `learn = false` is wanted).
+    #[serde(default)]
+    pub alert: bool,
+    /// What it is for.
+    #[serde(rename = "match")]
+    pub matches: Match,
+}
+
+/// Lists of globs (`*`, `?`, `[a-z]`, `{a,b}`). An empty list matches everything; all lists must match.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Match {
+    /// Accounts.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 256))]
+    pub account: Vec<String>,
+    /// Regions.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 256))]
+    pub region: Vec<String>,
+    /// Event sources, for instance `iam.amazonaws.com`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 256))]
+    pub source: Vec<String>,
+    /// API names.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 256))]
+    pub name: Vec<String>,
+    /// Insight types, for instance `ApiCallRateInsight`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 256))]
+    pub r#type: Vec<String>,
+    /// ARNs of principals, session names stripped.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 256))]
+    pub principal: Vec<String>,
+    /// `above`, `below`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 256))]
+    pub direction: Vec<String>,
+    /// `low`, `medium`, `high`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 256))]
+    pub sensitivity: Vec<String>,
+}
+
+fn yes() -> bool {
+    true
+}

@@ -1,0 +1,138 @@
+//! The paths and what they answer.
+
+use std::sync::Arc;
+
+use axum::extract::{Extension, Path, Query, State};
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{Html, IntoResponse, Response};
+use axum::routing::get;
+use axum::{Json, Router, middleware};
+use serde_json::json;
+use tokio::sync::Semaphore;
+use uuid::Uuid;
+
+use super::filter::{self, FilterError};
+use super::guard::{Caller, Guard, guard};
+use super::page;
+use super::problem::Problem;
+use super::query::{Filter, IncidentView, Page, Queries, QueryError, Status};
+use crate::telemetry::Metrics;
+
+/// Most queries at one time: each may hold a connection to the store.
+pub(super) const QUERIES: usize = 8;
+/// Incidents on the page at the root.
+const ON_PAGE: usize = 50;
+
+/// What handlers share.
+#[derive(Clone)]
+pub(super) struct App {
+    pub queries: Arc<dyn Queries>,
+    pub metrics: Arc<Metrics>,
+    pub running: Arc<Semaphore>,
+}
+
+impl App {
+    /// Runs a query beside the reactor; the permit goes with it, so that a query whose reader is gone still counts.
+    async fn ask<T, F>(&self, ask: F) -> Result<T, Problem>
+    where
+        T: Send + 'static,
+        F: FnOnce(&dyn Queries) -> Result<T, QueryError> + Send + 'static,
+    {
+        let closing = |_| Problem::new(StatusCode::SERVICE_UNAVAILABLE, "the server is closing");
+        let permit = Arc::clone(&self.running).acquire_owned().await.map_err(closing)?;
+        let queries = Arc::clone(&self.queries);
+        let asked = tokio::task::spawn_blocking(move || {
+            let answer = ask(queries.as_ref());
+            drop(permit);
+            answer
+        });
+        match asked.await {
+            Ok(answer) => Ok(answer?),
+            Err(error) => {
+                tracing::error!(%error, "a query failed");
+                Err(Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "the query failed"))
+            }
+        }
+    }
+}
+
+pub(super) fn router(app: App, guarding: Guard) -> Router {
+    Router::new()
+        .route("/", get(root))
+        .route("/page.css", get(style))
+        .route("/healthz", get(healthz))
+        .route("/readyz", get(readyz))
+        .route("/metrics", get(metrics))
+        .route("/api/v1/status", get(status))
+        .route("/api/v1/insights", get(insights))
+        .route("/api/v1/insights/{id}", get(insight))
+        .fallback(|| async { Problem::not_found() })
+        .method_not_allowed_fallback(|| async {
+            Problem::new(StatusCode::METHOD_NOT_ALLOWED, "only GET and HEAD are answered here")
+        })
+        .layer(middleware::from_fn_with_state(Arc::new(guarding), guard))
+        .with_state(app)
+}
+
+async fn healthz(State(app): State<App>) -> Response {
+    if app.queries.alive() {
+        return Json(json!({ "alive": true })).into_response();
+    }
+    (StatusCode::SERVICE_UNAVAILABLE, Json(json!({ "alive": false }))).into_response()
+}
+
+/// Without a token the answer is yes or no: reasons may name paths and hosts.
+async fn readyz(State(app): State<App>, Extension(Caller(role)): Extension<Caller>) -> Result<Response, Problem> {
+    let reasons = app.ask(|queries| Ok(queries.ready())).await?;
+    let ready = reasons.is_empty();
+    let code = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    let body = if role.is_some() { json!({ "ready": ready, "reasons": reasons }) } else { json!({ "ready": ready }) };
+    Ok((code, Json(body)).into_response())
+}
+
+async fn metrics(State(app): State<App>) -> Result<Response, Problem> {
+    match app.metrics.text() {
+        Ok(text) => {
+            let kind = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
+            Ok(([(header::CONTENT_TYPE, kind)], text).into_response())
+        }
+        Err(error) => {
+            tracing::error!(%error, "metrics cannot be written");
+            Err(Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "metrics cannot be written"))
+        }
+    }
+}
+
+async fn status(State(app): State<App>) -> Result<Json<Status>, Problem> {
+    Ok(Json(app.ask(|queries| queries.status()).await?))
+}
+
+async fn insights(
+    State(app): State<App>,
+    query: Result<Query<Vec<(String, String)>>, axum::extract::rejection::QueryRejection>,
+) -> Result<Json<Page>, Problem> {
+    let Query(pairs) = query.map_err(|_| FilterError::Unknown { nearest: None })?;
+    let parsed = filter::parse(pairs.iter().map(|(name, value)| (name.as_str(), value.as_str())))?;
+    let page = app.ask(move |queries| queries.insights(&parsed.filter, parsed.limit, parsed.cursor.as_deref())).await?;
+    Ok(Json(page))
+}
+
+async fn insight(
+    State(app): State<App>,
+    id: Result<Path<String>, axum::extract::rejection::PathRejection>,
+) -> Result<Json<IncidentView>, Problem> {
+    let id = id.ok().and_then(|Path(id)| Uuid::parse_str(&id).ok());
+    let Some(id) = id else {
+        return Err(Problem::new(StatusCode::BAD_REQUEST, "a sharedEventID is a UUID"));
+    };
+    app.ask(move |queries| queries.insight(&id)).await?.map(Json).ok_or_else(Problem::not_found)
+}
+
+async fn root(State(app): State<App>) -> Result<Html<String>, Problem> {
+    let page = app.ask(|queries| queries.insights(&Filter::default(), ON_PAGE, None)).await?;
+    Ok(Html(page::render(&page)))
+}
+
+async fn style() -> Response {
+    ([(header::CONTENT_TYPE, HeaderValue::from_static("text/css; charset=utf-8"))], page::STYLE).into_response()
+}
