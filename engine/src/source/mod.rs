@@ -11,6 +11,8 @@ mod tree;
 mod follow;
 mod set;
 mod stdin;
+#[cfg(test)]
+mod testing;
 
 use std::sync::mpsc::SyncSender;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};

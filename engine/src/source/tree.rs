@@ -85,7 +85,7 @@ pub(super) fn is_pattern(text: &str) -> bool {
 fn matching(pattern: &str, recursive: bool, listing: &mut Listing) -> io::Result<()> {
     let invalid = |error| io::Error::new(io::ErrorKind::InvalidInput, error);
     for found in glob::glob(pattern).map_err(invalid)? {
-        match found.map_err(|error| (error.path().to_path_buf(), error.into_error())) {
+        match found.map_err(|error| (error.path().to_path_buf(), io::Error::from(error))) {
             Ok(path) => match fs::metadata(&path) {
                 Ok(metadata) if metadata.is_dir() && recursive => {
                     let mut below = Listing::default();

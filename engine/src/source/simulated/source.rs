@@ -109,3 +109,84 @@ impl Timeline {
         tally
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::super::testing::{Calls, MIDNIGHT, calls, intake, remember, settings, standing};
+    use super::*;
+
+    /// The clock at the first start, seconds: a Monday morning, in the middle of a minute.
+    const START: i64 = MIDNIGHT + 8 * 3600 + 25;
+
+    fn timeline(marks: &BTreeMap<String, Vec<u8>>, now: i64) -> Timeline {
+        let simulation = Simulation::new(3, Minute(0)).with_attacks(START + 40, 5);
+        let source = SimulatedSource { name: "simulated".into(), simulation, settings: settings(), history: 360 };
+        Timeline::new(source, marks, now * 1000)
+    }
+
+    fn drain(timeline: &mut Timeline, now: i64) -> Vec<Load> {
+        std::iter::from_fn(|| timeline.load(now * 1000)).collect()
+    }
+
+    fn expected(from: i64, until: i64) -> Calls {
+        let simulation = Simulation::new(3, Minute(0)).with_attacks(START + 40, 5);
+        let mut expected = Calls::new();
+        for second in from..until {
+            let minute = Minute::of_seconds(second).unwrap();
+            let (at, mut bytes) = ((second % 60) as u8, Vec::new());
+            simulation.seconds(minute, at..at + 1, &mut bytes);
+            for line in bytes.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
+                let record: serde_json::Value = serde_json::from_slice(line).unwrap();
+                let name = record["eventName"].as_str().unwrap().to_string();
+                *expected.entry((minute.0, name)).or_default() += 1;
+            }
+        }
+        expected
+    }
+
+    /// However the clock ticks and wherever the process dies, every second is released once.
+    #[test]
+    fn every_second_is_released_once_over_ticks_and_restarts() {
+        let (mut marks, mut durable, mut now) = (BTreeMap::new(), Vec::new(), START);
+        for (ticks, survive) in [(3, 1), (1, 9), (4, 3), (2, 9)] {
+            let mut timeline = timeline(&marks, now);
+            let mut loads = Vec::new();
+            for tick in 0..ticks {
+                now += [1, 7, 61, 200][tick];
+                loads.extend(drain(&mut timeline, now));
+            }
+            loads.truncate(survive);
+            remember(&mut marks, &loads);
+            durable.extend(loads);
+        }
+        durable.extend(drain(&mut timeline(&marks, now), now));
+        let begin = (START / 60 - 360) * 60;
+        assert_eq!(calls(&mut durable), expected(begin, now + 1));
+    }
+
+    #[test]
+    fn history_is_complete_and_the_present_only_up_to_the_last_whole_minute() {
+        let mut timeline = timeline(&BTreeMap::new(), START);
+        let loads = drain(&mut timeline, START);
+        assert_eq!(loads.len(), 2, "six hours in loads of four");
+        let progress: Vec<&Progress> = loads.iter().flat_map(|load| &load.progress).collect();
+        assert_eq!(progress.iter().map(|progress| progress.caught_up).collect::<Vec<_>>(), [false, true]);
+        let last_whole = Minute::of_seconds(START).map(|minute| Minute(minute.0 - 1));
+        assert_eq!(progress[1].complete_through, last_whole);
+        assert!(timeline.load(START * 1000).is_none(), "nothing twice within a second");
+        assert!(timeline.load((START - 90) * 1000).is_none(), "a clock that goes back releases nothing");
+        let to_the_end = drain(&mut timeline, START + 34);
+        assert_eq!(to_the_end[0].progress[0].complete_through, Minute::of_seconds(START), "its last second is out");
+    }
+
+    #[test]
+    fn running_ends_when_asked() {
+        let (intake, loads) = intake(1000);
+        let stop = intake.stop.clone();
+        let source = timeline(&BTreeMap::new(), START).source;
+        let running = std::thread::spawn(move || source.run(intake, BTreeMap::new(), standing(START * 1000)));
+        assert!(loads.recv().is_ok_and(|load| !load.tally.is_empty()));
+        stop.request();
+        running.join().unwrap();
+    }
+}
