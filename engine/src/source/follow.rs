@@ -3,6 +3,8 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
+use trailsight_schemas::object_key::ObjectKey;
+
 use super::tree::{Found, Identity, Listing};
 
 /// Most files read as one set. What is beyond waits for the next; files are taken in the order of
@@ -129,13 +131,7 @@ impl Follower {
 /// When a file was delivered, seconds since the epoch: CloudTrail writes it in the name
 /// (`…_20260301T1215Z_…`), which survives copying; otherwise the file's own time.
 fn delivered(found: &Found) -> i64 {
-    let name = found.key.rsplit('/').next().unwrap_or(&found.key);
-    let stamp = name.split('_').find_map(|part| {
-        let (date, time) = part.strip_suffix('Z')?.split_once('T')?;
-        let (year, month, day) = (date.get(..4)?, date.get(4..6)?, date.get(6..8)?);
-        let text = format!("{year}-{month}-{day}T{}:{}:00Z", time.get(..2)?, time.get(2..4)?);
-        trailsight_schemas::time::parse_rfc3339(&text)
-    });
+    let stamp = ObjectKey::parse(&found.key).and_then(|key| key.delivered);
     stamp.unwrap_or(found.identity.modified.div_euclid(1_000_000_000))
 }
 

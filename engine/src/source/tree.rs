@@ -7,6 +7,8 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
+use trailsight_schemas::object_key::ObjectKey;
+
 /// Directories below one another that are entered; deeper ones are passed over and reported.
 pub(super) const DEPTH: usize = 64;
 
@@ -181,10 +183,9 @@ fn below(root: &Path, directory: &Path, entries: fs::ReadDir, listing: &mut List
 fn passed_over(path: &Path) -> bool {
     let Some(name) = path.file_name().map(OsStrExt::as_bytes) else { return false };
     let unfinished = [&b".tmp"[..], b".part", b".crdownload"];
-    let other_kinds = ["_CloudTrail-Insight_", "_CloudTrail-Digest_"];
     name.starts_with(b".")
         || unfinished.iter().any(|ending| name.ends_with(ending))
-        || std::str::from_utf8(name).is_ok_and(|name| other_kinds.iter().any(|kind| name.contains(kind)))
+        || path.to_str().is_some_and(|key| ObjectKey::skip(key).is_some())
 }
 
 fn key(name: &Path) -> String {
