@@ -1,0 +1,9 @@
+//! `run`.
+
+use super::args::RunArgs;
+use super::exit::{Exit, Failure};
+
+pub(super) fn run(args: &RunArgs) -> Result<Exit, Failure> {
+    let _ = args;
+    Err(Failure::Failed(anyhow::anyhow!("the spine is not joined to this command yet")))
+}
