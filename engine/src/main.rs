@@ -1,5 +1,5 @@
 //! The `trailsight` binary.
 
 fn main() -> std::process::ExitCode {
-    std::process::ExitCode::SUCCESS
+    trailsight::cli::main()
 }
