@@ -15,6 +15,8 @@ mod configuration;
 mod exit;
 mod history;
 mod insights;
+mod line;
+mod reading;
 mod table;
 
 pub use exit::{Exit, Failure};
@@ -41,12 +43,17 @@ pub fn main() -> ExitCode {
 }
 
 fn dispatch(command: &Command) -> Result<Exit, Failure> {
+    // Those that run for long write from other threads too, which a lock held here would keep waiting.
+    match command {
+        Command::Run(args) => return run::run(args),
+        Command::Demo(args) => return demo::run(args),
+        Command::Replay(args) => return replay::run(args),
+        Command::Backfill(args) => return backfill::run(args),
+        _ => {}
+    }
     let stdout = &mut std::io::stdout().lock();
     match command {
-        Command::Run(args) => run::run(args),
-        Command::Demo(args) => demo::run(args),
-        Command::Replay(args) => replay::run(args),
-        Command::Backfill(args) => backfill::run(args),
+        Command::Run(_) | Command::Demo(_) | Command::Replay(_) | Command::Backfill(_) => Ok(Exit::Done),
         Command::Check(args) => check::run(args, stdout),
         Command::Insights(args) => {
             insights::run(args, crate::clock::Clock::System.now(), &mut |directory| history::open(directory), stdout)

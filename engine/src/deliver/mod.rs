@@ -20,6 +20,12 @@ pub mod deadletter;
 pub mod observer;
 pub mod worker;
 
+pub use deadletter::DeadLetters;
+pub use observer::{Observer, Outcome};
+pub use outbox::{Outbox, Row};
+pub use routes::Router;
+pub use worker::Worker;
+
 #[cfg(test)]
 mod fixtures;
 #[cfg(test)]

@@ -6,7 +6,8 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
 use crate::clock::{Clock, instant};
-use crate::journal::{Journal as _, JournalError};
+use crate::deliver::DeadLetters;
+use crate::journal::JournalError;
 use crate::source::{Load, Stop};
 
 use super::shared::Shared;
@@ -27,6 +28,7 @@ pub(super) struct Driver {
     pub(super) stop: Stop,
     pub(super) clock: Clock,
     pub(super) shared: Arc<Shared>,
+    pub(super) dead: Arc<DeadLetters>,
     /// Between two snapshots of the same part.
     pub(super) snapshot_interval: Duration,
     pub(super) history_days: u32,
@@ -41,7 +43,7 @@ impl Driver {
         let mut last_prune = instant();
         self.shared.publish(&self.state, self.clock.now());
         loop {
-            self.shared.beat(self.clock.now());
+            self.shared.beat();
             let loads = match self.loads.recv_timeout(TURN) {
                 Ok(first) => self.group(first),
                 Err(RecvTimeoutError::Timeout) => Vec::new(),
@@ -102,7 +104,7 @@ impl Driver {
                 }
                 Err(JournalError::Unwritable(why)) => {
                     self.shared.problem("journal", &why);
-                    self.shared.beat(self.clock.now());
+                    self.shared.beat();
                     if self.stop.wait(RETRY) {
                         tracing::error!(%why, "stopping while the journal cannot be written; what was not acknowledged will be read again");
                         return Ok(false);
@@ -116,16 +118,9 @@ impl Driver {
     /// What comes behind a commit: counters, the minute history, the log.
     fn follow(&mut self, now: i64) {
         let taken = self.state.spine.taken();
-        let mut failed = None;
-        for (seq, batch) in &taken.batches {
-            if let Err(error) = self.state.minutes.apply(*seq, batch) {
-                failed = Some(error);
-                break;
-            }
-        }
-        match failed {
-            Some(error) => self.shared.problem("minute history", &error.to_string()),
-            None => self.shared.mended("minute history"),
+        match self.state.follow(&taken) {
+            Ok(()) => self.shared.mended("minute history"),
+            Err(error) => self.shared.problem("minute history", &format!("{error:#}")),
         }
         self.shared.took(&taken, now);
     }

@@ -9,6 +9,7 @@ mod wiring;
 pub use history::History;
 pub use shared::Shared;
 pub use state::State;
+pub(crate) use wiring::sensitivity;
 
 use std::sync::Arc;
 use std::sync::mpsc::{SyncSender, sync_channel};

@@ -2,12 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
 use dashmap::DashMap;
 use trailsight_schemas::entry::Batch;
-use trailsight_schemas::insight::State as Told;
+use trailsight_schemas::insight::{InsightEvent, State as Told};
 use trailsight_schemas::time::format_rfc3339;
 use uuid::Uuid;
 
@@ -45,7 +46,11 @@ pub struct Shared {
     sources: Mutex<BTreeMap<String, SourceStatus>>,
     newest: DashMap<String, AtomicI64>,
     state_limit: u64,
+    listeners: Mutex<Vec<SyncSender<InsightEvent>>>,
 }
+
+/// Insights that a listener may be behind before it misses some.
+const LISTENER_LAG: usize = 1024;
 
 /// Counters that the state keeps, as they stood when they were last exported.
 #[derive(Default)]
@@ -81,7 +86,20 @@ impl Shared {
             sources: Mutex::new(sources.collect()),
             newest: DashMap::new(),
             state_limit: limit,
+            listeners: Mutex::default(),
         }
+    }
+
+    /// Insights as they are recorded from now on. A listener that falls behind misses some.
+    pub fn listen(&self) -> Receiver<InsightEvent> {
+        let (sender, receiver) = sync_channel(LISTENER_LAG);
+        self.listeners.lock().unwrap_or_else(PoisonError::into_inner).push(sender);
+        receiver
+    }
+
+    fn tell_listeners(&self, event: &InsightEvent) {
+        let mut listeners = self.listeners.lock().unwrap_or_else(PoisonError::into_inner);
+        listeners.retain(|listener| !matches!(listener.try_send(event.clone()), Err(TrySendError::Disconnected(_))));
     }
 
     /// The main loop moved.
@@ -131,6 +149,7 @@ impl Shared {
             if let Some(mute) = &addressed.muted_by {
                 self.metrics.muted(mute).inc();
             }
+            self.tell_listeners(event);
             tracing::info!(
                 incident = %event.shared_event_id,
                 state = event.details.state.as_str(),

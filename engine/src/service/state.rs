@@ -13,7 +13,7 @@ use crate::deliver::{Outbox, Router};
 use crate::detect::Settings;
 use crate::ingest::Dedup;
 use crate::journal::{Detected, Journal, LocalJournal, MinuteHistory, Seq, Snapshots};
-use crate::spine::{Address, Recovered, Spine};
+use crate::spine::{Address, Recovered, Spine, Taken};
 
 /// Snapshot part of the de-duplication window.
 const INGEST: &str = "ingest";
@@ -70,6 +70,18 @@ impl State {
                 }
             }
         }
+    }
+
+    /// Takes what was just committed into the minute history. Where that had failed before, the journal has
+    /// what is missing.
+    pub fn follow(&mut self, taken: &Taken) -> anyhow::Result<()> {
+        for (seq, batch) in &taken.batches {
+            if self.minutes.through() + 1 != *seq {
+                return self.catch_up_minutes();
+            }
+            self.minutes.apply(*seq, batch)?;
+        }
+        Ok(())
     }
 
     /// Parts that are stored one by one.
