@@ -32,7 +32,7 @@ pub enum Command {
     /// Validate the configuration; print the effective one, warnings and the memory bound
     Check(CheckArgs),
     /// Read the insights in the data directory, also while `run` is running
-    Insights(InsightsArgs),
+    Insights(Box<InsightsArgs>),
     /// The commented example file; the JSON Schema
     Config(ConfigArgs),
     /// Completions for a shell
@@ -167,7 +167,7 @@ pub struct InsightsArgs {
 #[derive(Debug, Subcommand)]
 pub enum InsightsAction {
     /// Newest first (the default)
-    List(ListArgs),
+    List(Box<ListArgs>),
     /// One incident with all that is known of it
     Show(ShowArgs),
 }

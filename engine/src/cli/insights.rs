@@ -189,7 +189,7 @@ fn text(value: &Value) -> String {
 fn rate(value: &Value) -> String {
     match value.as_f64() {
         None => "-".to_owned(),
-        Some(rate) if rate == 0.0 => "0/min".to_owned(),
+        Some(0.0) => "0/min".to_owned(),
         Some(rate) => {
             let figures = 2 - rate.abs().log10().floor() as i32;
             let digits = usize::try_from(figures.clamp(0, 10)).unwrap_or(0);
