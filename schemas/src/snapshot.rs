@@ -6,6 +6,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::entry::Class;
+use crate::sealed::{self, Kind, SealError};
 
 /// Layout version of [`Part`].
 pub const VERSION: u16 = 1;
@@ -124,4 +125,30 @@ pub struct CellState {
     pub calls: u64,
     /// By attribute.
     pub values: [Vec<(u32, u64)>; 3],
+}
+
+/// A partition as sealed bytes. Fails only above [`sealed::INFLATED_LIMIT`].
+pub fn encode(part: &Part) -> Result<Vec<u8>, SealError> {
+    let payload = postcard::to_stdvec(part).map_err(|_| SealError::TooLarge { bytes: usize::MAX })?;
+    sealed::seal(Kind::PartitionSnapshot, VERSION, &payload)
+}
+
+/// Reads a partition back. That it agrees with itself is for the engine to see.
+pub fn decode(bytes: &[u8]) -> Result<Part, SealError> {
+    let (_, payload) = sealed::open(Kind::PartitionSnapshot, VERSION, bytes)?;
+    match postcard::take_from_bytes::<Part>(&payload) {
+        Ok((part, [])) => Ok(part),
+        Ok(_) => Err(SealError::Damaged("more than a partition")),
+        Err(_) => Err(SealError::Damaged("not a partition")),
+    }
+}
+
+/// The de-duplication window as sealed bytes.
+pub fn encode_dedup(window: &[u8]) -> Result<Vec<u8>, SealError> {
+    sealed::seal(Kind::DedupSnapshot, VERSION, window)
+}
+
+/// Reads the de-duplication window back.
+pub fn decode_dedup(bytes: &[u8]) -> Result<Vec<u8>, SealError> {
+    sealed::open(Kind::DedupSnapshot, VERSION, bytes).map(|(_, window)| window)
 }

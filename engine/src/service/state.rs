@@ -1,10 +1,8 @@
 //! Opening a data directory: journal, snapshots, state brought back from them, and storing state again.
 
-use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::Context as _;
-use trailsight_schemas::sealed::{self, Kind};
 use trailsight_schemas::snapshot::{self, Part};
 use uuid::Uuid;
 
@@ -97,12 +95,12 @@ impl State {
         self.next_part = at + 1;
         match self.spine.detect().part(at) {
             Some(part) => {
-                let bytes = trailsight_schemas::snapshot::encode(&part);
+                let bytes = snapshot::encode(&part)?;
                 self.snapshots.store(&part_name(at), part.applied, &bytes)?;
             }
             None => {
                 let seq = self.spine.journal().last();
-                let bytes = sealed::seal(Kind::Dedup, snapshot::VERSION, &self.spine.dedup().pack());
+                let bytes = snapshot::encode_dedup(&self.spine.dedup().pack())?;
                 self.snapshots.store(INGEST, seq, &bytes)?;
                 let covered = self.snapshots.covered(partitions, INGEST).min(self.minutes.through());
                 self.spine.journal_mut().drop_through(covered)?;
@@ -142,8 +140,7 @@ fn load_part(snapshots: &mut Snapshots, name: &str, damaged: &mut Vec<String>) -
 fn load_dedup(snapshots: &mut Snapshots, config: &Config, damaged: &mut Vec<String>) -> anyhow::Result<(Seq, Dedup)> {
     let (minutes, entries) = (config.dedup_minutes(), config.limits.dedup_entries);
     for (seq, bytes) in snapshots.candidates(INGEST)? {
-        let window = sealed::open(Kind::Dedup, snapshot::VERSION, &bytes).ok();
-        match window.and_then(|(_, window)| Dedup::unpack(minutes, entries, &window)) {
+        match snapshot::decode_dedup(&bytes).ok().and_then(|window| Dedup::unpack(minutes, entries, &window)) {
             Some(dedup) => return Ok((seq, dedup)),
             None => {
                 tracing::error!(part = INGEST, seq, "a snapshot is damaged; the one before it is used");

@@ -22,6 +22,7 @@ enum BodyV1<'a> {
     #[serde(borrow)]
     Batch(Box<Columns<'a>>),
     Epoch(Epoch),
+    Evict { partition: u32, series: u32 },
 }
 
 /// An entry as sealed bytes. Fails only above [`super::INFLATED_LIMIT`].
@@ -29,6 +30,7 @@ pub fn encode_entry(entry: &Entry) -> Result<Vec<u8>, SealError> {
     let body = match &entry.body {
         Body::Batch(batch) => BodyV1::Batch(Box::new(Columns::of(batch))),
         Body::Epoch(epoch) => BodyV1::Epoch(epoch.clone()),
+        Body::Evict { partition, series } => BodyV1::Evict { partition: *partition, series: *series },
     };
     let payload = postcard::to_stdvec(&EntryV1 { taken_at: entry.taken_at, body })
         .map_err(|_| SealError::TooLarge { bytes: usize::MAX })?;
@@ -46,6 +48,7 @@ pub fn decode_entry(bytes: &[u8]) -> Result<Entry, SealError> {
     let body = match entry.body {
         BodyV1::Batch(columns) => Body::Batch(columns.into_batch().map_err(SealError::Damaged)?),
         BodyV1::Epoch(epoch) => Body::Epoch(epoch),
+        BodyV1::Evict { partition, series } => Body::Evict { partition, series },
     };
     Ok(Entry { taken_at: entry.taken_at, body })
 }
