@@ -76,7 +76,7 @@ pub(super) fn teach(
 ) -> Result<Summary, Failure> {
     let watch = Stopwatch::start();
     let mut summary = Summary { reading: read.took, ..Summary::default() };
-    let mut state = State::open(config, None)?;
+    let mut state = State::open(config, None, &Clock::System)?;
     let now = Clock::System.now();
     state.spine.start(&config.detect_settings(), &[], env!("CARGO_PKG_VERSION"), now).map_err(failed)?;
     let dead = DeadLetters::open(&config.data_dir, config.limits.dead_letter_bytes.0);

@@ -4,7 +4,9 @@ use std::path::Path;
 
 use super::exit::Failure;
 use crate::http::InsightReader;
+use crate::service::History;
 
 pub(super) fn open(data_dir: &Path) -> Result<Box<dyn InsightReader>, Failure> {
-    Err(Failure::Failed(anyhow::anyhow!("{}: the journal is not joined to this command yet", data_dir.display())))
+    let history = History::open(data_dir).map_err(|error| Failure::Usage(format!("{}: {error}", data_dir.display())))?;
+    Ok(Box::new(history))
 }

@@ -31,7 +31,6 @@ pub(super) struct Driver {
     pub(super) dead: Arc<DeadLetters>,
     /// Between two snapshots of the same part.
     pub(super) snapshot_interval: Duration,
-    pub(super) history_days: u32,
 }
 
 impl Driver {
@@ -64,10 +63,6 @@ impl Driver {
             }
             if last_prune.elapsed() >= Duration::from_secs(60) {
                 last_prune = instant();
-                let oldest = now - i64::from(self.history_days) * 86_400_000;
-                self.housekeep("old insights could not be forgotten", |driver| {
-                    Ok(driver.state.spine.journal_mut().prune(oldest)?)
-                });
                 self.housekeep("the minute history could not be pruned", |driver| Ok(driver.state.minutes.prune(now)?));
             }
             if last_status.elapsed() >= Duration::from_secs(1) {

@@ -61,7 +61,7 @@ impl Service {
     pub fn start(config: &Config, clock: Clock, stop: Stop) -> anyhow::Result<Service> {
         let router = Arc::new(wiring::router(config)?);
         let began = instant();
-        let mut state = State::open(config, Some(router))?;
+        let mut state = State::open(config, Some(router), &clock)?;
         tracing::info!(
             replayed = state.recovered.replayed,
             insights = state.recovered.insights,
@@ -83,7 +83,7 @@ impl Service {
 
         let dead = Arc::new(DeadLetters::open(&config.data_dir, config.limits.dead_letter_bytes.0));
         let delivery = Delivery::start(config, &state, &dead, &shared, &clock)?;
-        let server = http::Server::start(&http_settings(config), shared.clone(), metrics)?;
+        let server = http::Server::start(&http::Settings::from(config), shared.clone(), metrics)?;
         let address = server.address();
 
         let (sender, loads) = sync_channel(config.limits.intake_loads);
@@ -97,7 +97,6 @@ impl Service {
             shared: shared.clone(),
             dead,
             snapshot_interval: config.snapshot_interval,
-            history_days: config.limits.history_days,
         };
         let ended = stop.clone();
         let driver = std::thread::Builder::new().name("spine".to_owned()).spawn(move || {
@@ -142,7 +141,7 @@ impl Delivery {
             let worker = Worker {
                 sink,
                 limits,
-                outbox: Arc::new(state.spine.journal().clone()),
+                outbox: Arc::new(state.outbox.clone()),
                 dead_letters: dead.clone(),
                 clock: clock.clone(),
                 observer: shared.clone(),
@@ -237,15 +236,5 @@ fn names(config: &Config) -> Names {
         sinks: config.sinks.iter().map(|sink| sink.name.clone()).collect(),
         mutes: config.mutes.iter().map(|mute| mute.name.clone()).collect(),
         series_limit: config.metrics_series_limit,
-    }
-}
-
-fn http_settings(config: &Config) -> http::Settings {
-    http::Settings {
-        listen: config.http.listen,
-        public_url: config.http.public_url.clone(),
-        tokens: config.http.tokens.clone(),
-        connections: config.limits.http_connections,
-        timeout: config.limits.http_timeout.duration(),
     }
 }

@@ -207,7 +207,7 @@ impl Shared {
             entries: journal.last() + 1 - journal.first(),
             last: journal.last(),
             committed: journal.committed(),
-            bytes: journal.bytes(),
+            bytes: journal.used_bytes().unwrap_or(0),
         };
         status.series = SeriesStatus {
             active: sizes.series as u64,

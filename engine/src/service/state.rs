@@ -6,11 +6,15 @@ use anyhow::Context as _;
 use trailsight_schemas::snapshot::{self, Part};
 use uuid::Uuid;
 
+use crate::clock::Clock;
 use crate::config::Config;
 use crate::deliver::{Outbox, Router};
 use crate::detect::Settings;
 use crate::ingest::Dedup;
-use crate::journal::{Detected, Journal, LocalJournal, MinuteHistory, Seq, Snapshots};
+use crate::journal::local::{LocalJournal, LocalOutbox, Options, Retention};
+use crate::journal::minutes::MinuteHistory;
+use crate::journal::snapshot::Snapshots;
+use crate::journal::{Detected, Journal, Seq};
 use crate::spine::{Address, Recovered, Spine, Taken};
 
 /// Snapshot part of the de-duplication window.
@@ -20,6 +24,8 @@ const INGEST: &str = "ingest";
 pub struct State {
     /// The main path.
     pub spine: Spine<LocalJournal>,
+    /// Rows to be delivered.
+    pub outbox: LocalOutbox,
     /// Snapshot files.
     pub snapshots: Snapshots,
     /// Observed minutes.
@@ -35,21 +41,22 @@ pub struct State {
 impl State {
     /// Opens or creates the data directory and brings its state back. `router` decides where insights go;
     /// `None`: nowhere, they are history only.
-    pub fn open(config: &Config, router: Option<Arc<Router>>) -> anyhow::Result<State> {
+    pub fn open(config: &Config, router: Option<Arc<Router>>, clock: &Clock) -> anyhow::Result<State> {
         let directory = &config.data_dir;
         let settings = config.detect_settings();
-        let journal = LocalJournal::open(directory, &config.journal_options())?;
-        let settings = Settings { partitions: journal.partitions(settings.partitions)?, ..settings };
+        let journal = LocalJournal::open(directory, options(config, clock))?;
+        let settings = Settings { partitions: journal.partitions(), ..settings };
+        let outbox = journal.outbox();
         let mut snapshots = Snapshots::open(directory)?;
         let mut damaged = Vec::new();
         let parts = (0..settings.partitions as usize)
             .map(|part| load_part(&mut snapshots, &part_name(part), &mut damaged))
             .collect::<anyhow::Result<Vec<_>>>()?;
         let dedup = load_dedup(&mut snapshots, config, &mut damaged)?;
-        let address = address(router, journal.clone());
+        let address = address(router, outbox.clone());
         let (spine, recovered) = Spine::recover(journal, parts, dedup, settings, address)?;
         let minutes = MinuteHistory::open(directory, config.limits.minute_history_bytes.0)?;
-        let mut state = State { spine, snapshots, minutes, recovered, damaged, next_part: 0 };
+        let mut state = State { spine, outbox, snapshots, minutes, recovered, damaged, next_part: 0 };
         state.catch_up_minutes().context("the minute history cannot follow the journal")?;
         Ok(state)
     }
@@ -119,6 +126,11 @@ impl State {
     }
 }
 
+fn options(config: &Config, clock: &Clock) -> Options {
+    let retention = Retention { history_days: config.limits.history_days, ..Retention::default() };
+    Options { clock: clock.clone(), partitions: config.detection.partitions, retention, ..Options::default() }
+}
+
 fn part_name(part: usize) -> String {
     format!("p{part:03}")
 }
@@ -151,9 +163,9 @@ fn load_dedup(snapshots: &mut Snapshots, config: &Config, damaged: &mut Vec<Stri
     Ok((0, Dedup::new(minutes, entries)))
 }
 
-fn address(router: Option<Arc<Router>>, journal: LocalJournal) -> Address {
+fn address(router: Option<Arc<Router>>, outbox: LocalOutbox) -> Address {
     Box::new(move |found: Vec<Detected>, now| match &router {
-        Some(router) => router.address(found, now, |shared: &Uuid| journal.told(shared)),
+        Some(router) => router.address(found, now, |shared: &Uuid| outbox.told(shared)),
         None => Ok(found
             .into_iter()
             .map(|detected| crate::journal::Addressed { detected, sinks: Vec::new(), muted_by: None })
