@@ -6,7 +6,6 @@
 use serde::{Deserialize, Serialize};
 
 use crate::entry::Class;
-use crate::sealed::{self, Kind, SealError};
 
 /// Layout version of [`Part`].
 pub const VERSION: u16 = 1;
@@ -127,28 +126,20 @@ pub struct CellState {
     pub values: [Vec<(u32, u64)>; 3],
 }
 
-/// A partition as sealed bytes. Fails only above [`sealed::INFLATED_LIMIT`].
-pub fn encode(part: &Part) -> Result<Vec<u8>, SealError> {
-    let payload = postcard::to_stdvec(part).map_err(|_| SealError::TooLarge { bytes: usize::MAX })?;
-    sealed::seal(Kind::PartitionSnapshot, VERSION, &payload)
+/// Why stored bytes are no partition.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("not the state of a partition")]
+pub struct NotAPart;
+
+/// A partition as bytes, to be sealed.
+pub fn encode(part: &Part) -> Result<Vec<u8>, NotAPart> {
+    postcard::to_stdvec(part).map_err(|_| NotAPart)
 }
 
 /// Reads a partition back. That it agrees with itself is for the engine to see.
-pub fn decode(bytes: &[u8]) -> Result<Part, SealError> {
-    let (_, payload) = sealed::open(Kind::PartitionSnapshot, VERSION, bytes)?;
-    match postcard::take_from_bytes::<Part>(&payload) {
+pub fn decode(bytes: &[u8]) -> Result<Part, NotAPart> {
+    match postcard::take_from_bytes::<Part>(bytes) {
         Ok((part, [])) => Ok(part),
-        Ok(_) => Err(SealError::Damaged("more than a partition")),
-        Err(_) => Err(SealError::Damaged("not a partition")),
+        _ => Err(NotAPart),
     }
-}
-
-/// The de-duplication window as sealed bytes.
-pub fn encode_dedup(window: &[u8]) -> Result<Vec<u8>, SealError> {
-    sealed::seal(Kind::DedupSnapshot, VERSION, window)
-}
-
-/// Reads the de-duplication window back.
-pub fn decode_dedup(bytes: &[u8]) -> Result<Vec<u8>, SealError> {
-    sealed::open(Kind::DedupSnapshot, VERSION, bytes).map(|(_, window)| window)
 }

@@ -1,1 +1,119 @@
-//! x
+//! The insight history of a data directory in the form that HTTP and `insights` ask for it. It reads beside
+//! whoever writes and takes no lock.
+
+use std::path::Path;
+
+use serde_json::value::RawValue;
+use trailsight_schemas::insight::{InsightEvent, State};
+use trailsight_schemas::time::format_rfc3339;
+use uuid::Uuid;
+
+use crate::http::{Delivery, Filter, IncidentState, IncidentView, Insight, InsightReader, MinuteCount, Page, QueryError};
+use crate::journal::history::{self, Incident, Record};
+use crate::journal::minutes::MinuteReader;
+use crate::journal::JournalError;
+
+/// Minutes shown before and after an incident.
+const AROUND: i64 = 60;
+/// Most minutes of one picture.
+const MOST_MINUTES: i64 = 1440;
+
+/// A reader of the history.
+pub struct History {
+    insights: history::History,
+    minutes: Option<MinuteReader>,
+}
+
+impl History {
+    /// Opens what is there.
+    pub fn open(data_dir: &Path) -> Result<History, JournalError> {
+        let insights = history::History::open_read_only(data_dir)?;
+        // The pictures are derived data: insights can be read without them.
+        let minutes = MinuteReader::open(data_dir).ok();
+        Ok(History { insights, minutes })
+    }
+
+    fn picture(&self, incident: &Incident) -> Vec<MinuteCount> {
+        let Some(event) = incident.start.as_ref().and_then(|start| InsightEvent::parse(start.json.as_bytes()).ok()) else {
+            return Vec::new();
+        };
+        let Some((reader, ours)) = self.minutes.as_ref().zip(event.trailsight) else { return Vec::new() };
+        let since = incident.started - AROUND * 60;
+        let until = incident.ended.unwrap_or(incident.started).saturating_add(AROUND * 60).min(since + MOST_MINUTES * 60);
+        let counted = reader.minutes(&ours.series, since, until).unwrap_or_default();
+        counted
+            .into_iter()
+            .map(|(minute, calls)| MinuteCount { minute: format_rfc3339(minute.seconds()), calls })
+            .collect()
+    }
+}
+
+impl InsightReader for History {
+    fn insights(&self, filter: &Filter, limit: usize, cursor: Option<&str>) -> Result<Page, QueryError> {
+        let filter = history::Filter {
+            since: filter.since,
+            until: filter.until,
+            account: filter.account.clone(),
+            region: filter.region.clone(),
+            source: filter.source.clone(),
+            name: filter.name.clone(),
+            insight_type: filter.kind.map(|kind| kind.as_str().to_owned()),
+            sensitivity: filter.sensitivity,
+            state: filter.state.map(|state| match state {
+                IncidentState::Open => State::Start,
+                IncidentState::Ended => State::End,
+            }),
+        };
+        let (incidents, next) = self.insights.insights(&filter, limit, cursor).map_err(failed)?;
+        Ok(Page { insights: incidents.iter().map(insight).collect::<Result<_, _>>()?, next })
+    }
+
+    fn insight(&self, shared_event_id: &Uuid) -> Result<Option<IncidentView>, QueryError> {
+        let Some(incident) = self.insights.insight(shared_event_id).map_err(failed)? else { return Ok(None) };
+        let deliveries = self.insights.deliveries(shared_event_id).map_err(failed)?;
+        let mut records: Vec<&Record> = incident.revisions.iter().chain(&incident.start).chain(&incident.end).collect();
+        records.sort_by_key(|record| (record.state == State::End, record.revision));
+        Ok(Some(IncidentView {
+            insight: insight(&incident)?,
+            records: records.into_iter().map(raw).collect::<Result<_, _>>()?,
+            minutes: self.picture(&incident),
+            deliveries: deliveries.into_iter().filter_map(delivery).collect(),
+        }))
+    }
+}
+
+fn insight(incident: &Incident) -> Result<Insight, QueryError> {
+    let newest = incident.end.as_ref().or(incident.start.as_ref());
+    Ok(Insight {
+        shared_event_id: incident.shared_event_id,
+        start: incident.start.as_ref().map(raw).transpose()?,
+        end: incident.end.as_ref().map(raw).transpose()?,
+        revision: newest.map_or(0, |record| record.revision),
+        muted_by: newest.and_then(|record| record.muted_by.clone()),
+    })
+}
+
+fn raw(record: &Record) -> Result<Box<RawValue>, QueryError> {
+    RawValue::from_string(record.json.clone()).map_err(|error| QueryError::Store(error.to_string()))
+}
+
+fn delivery(delivery: history::Delivery) -> Option<Delivery> {
+    Some(Delivery {
+        sink: delivery.sink,
+        event_id: delivery.event_id.parse().ok()?,
+        state: match delivery.status.as_str() {
+            "delivered" => "delivered",
+            "dead" => "dead_letter",
+            _ => "pending",
+        },
+        attempts: delivery.attempts,
+        last_error: delivery.last_error,
+    })
+}
+
+fn failed(error: history::QueryError) -> QueryError {
+    match error {
+        history::QueryError::Cursor => QueryError::Cursor,
+        history::QueryError::Journal(error) => QueryError::Store(error.to_string()),
+    }
+}

@@ -13,12 +13,9 @@ use crate::detect::Settings;
 use crate::ingest::Dedup;
 use crate::journal::local::{LocalJournal, LocalOutbox, Options, Retention};
 use crate::journal::minutes::MinuteHistory;
-use crate::journal::snapshot::Snapshots;
+use crate::journal::snapshot::{self as stored, Snapshots};
 use crate::journal::{Detected, Journal, Seq};
 use crate::spine::{Address, Recovered, Spine, Taken};
-
-/// Snapshot part of the de-duplication window.
-const INGEST: &str = "ingest";
 
 /// Everything that one process holds of a data directory.
 pub struct State {
@@ -47,10 +44,10 @@ impl State {
         let journal = LocalJournal::open(directory, options(config, clock))?;
         let settings = Settings { partitions: journal.partitions(), ..settings };
         let outbox = journal.outbox();
-        let mut snapshots = Snapshots::open(directory)?;
+        let mut snapshots = Snapshots::open(directory, settings.partitions)?;
         let mut damaged = Vec::new();
-        let parts = (0..settings.partitions as usize)
-            .map(|part| load_part(&mut snapshots, &part_name(part), &mut damaged))
+        let parts = (0..settings.partitions)
+            .map(|partition| load_part(&mut snapshots, stored::Part::Partition(partition), &mut damaged))
             .collect::<anyhow::Result<Vec<_>>>()?;
         let dedup = load_dedup(&mut snapshots, config, &mut damaged)?;
         let address = address(router, outbox.clone());
@@ -103,13 +100,12 @@ impl State {
         match self.spine.detect().part(at) {
             Some(part) => {
                 let bytes = snapshot::encode(&part)?;
-                self.snapshots.store(&part_name(at), part.applied, &bytes)?;
+                self.snapshots.save(stored::Part::Partition(at as u32), part.applied, snapshot::VERSION, &bytes)?;
             }
             None => {
                 let seq = self.spine.journal().last();
-                let bytes = snapshot::encode_dedup(&self.spine.dedup().pack())?;
-                self.snapshots.store(INGEST, seq, &bytes)?;
-                let covered = self.snapshots.covered(partitions, INGEST).min(self.minutes.through());
+                self.snapshots.save(stored::Part::Ingest, seq, snapshot::VERSION, &self.spine.dedup().pack())?;
+                let covered = self.snapshots.covered().min(self.minutes.through());
                 self.spine.journal_mut().drop_through(covered)?;
             }
         }
@@ -131,36 +127,34 @@ fn options(config: &Config, clock: &Clock) -> Options {
     Options { clock: clock.clone(), partitions: config.detection.partitions, retention, ..Options::default() }
 }
 
-fn part_name(part: usize) -> String {
-    format!("p{part:03}")
-}
-
-fn load_part(snapshots: &mut Snapshots, name: &str, damaged: &mut Vec<String>) -> anyhow::Result<Option<Part>> {
-    for (seq, bytes) in snapshots.candidates(name)? {
-        match snapshot::decode(&bytes) {
-            Ok(part) if part.applied == seq => return Ok(Some(part)),
-            Ok(_) => damaged.push(format!("snapshot {name} of entry {seq}: it is of another entry")),
-            Err(error) => {
-                tracing::error!(part = name, seq, %error, "a snapshot is damaged; the one before it is used");
-                damaged.push(format!("snapshot {name} of entry {seq}: {error}"));
+/// The newest stored state that can be used; what is damaged is passed over, loudly.
+fn load_part(snapshots: &mut Snapshots, part: stored::Part, damaged: &mut Vec<String>) -> anyhow::Result<Option<Part>> {
+    loop {
+        let (newest, skipped) = snapshots.load_newest(part, snapshot::VERSION)?;
+        damaged.extend(skipped.iter().map(|skipped| format!("{}: {}", skipped.path.display(), skipped.reason)));
+        let Some(newest) = newest else { return Ok(None) };
+        match snapshot::decode(&newest.state) {
+            Ok(state) if state.applied == newest.seq => return Ok(Some(state)),
+            _ => {
+                snapshots.reject(part, newest.seq, "it is not the state of a partition as of its entry");
+                damaged.push(format!("snapshot {part} of entry {}: not understood", newest.seq));
             }
         }
     }
-    Ok(None)
 }
 
 fn load_dedup(snapshots: &mut Snapshots, config: &Config, damaged: &mut Vec<String>) -> anyhow::Result<(Seq, Dedup)> {
     let (minutes, entries) = (config.dedup_minutes(), config.limits.dedup_entries);
-    for (seq, bytes) in snapshots.candidates(INGEST)? {
-        match snapshot::decode_dedup(&bytes).ok().and_then(|window| Dedup::unpack(minutes, entries, &window)) {
-            Some(dedup) => return Ok((seq, dedup)),
-            None => {
-                tracing::error!(part = INGEST, seq, "a snapshot is damaged; the one before it is used");
-                damaged.push(format!("snapshot {INGEST} of entry {seq}"));
-            }
+    loop {
+        let (newest, skipped) = snapshots.load_newest(stored::Part::Ingest, snapshot::VERSION)?;
+        damaged.extend(skipped.iter().map(|skipped| format!("{}: {}", skipped.path.display(), skipped.reason)));
+        let Some(newest) = newest else { return Ok((0, Dedup::new(minutes, entries))) };
+        if let Some(dedup) = Dedup::unpack(minutes, entries, &newest.state) {
+            return Ok((newest.seq, dedup));
         }
+        snapshots.reject(stored::Part::Ingest, newest.seq, "it is not a de-duplication window");
+        damaged.push(format!("snapshot ingest of entry {}: not understood", newest.seq));
     }
-    Ok((0, Dedup::new(minutes, entries)))
 }
 
 fn address(router: Option<Arc<Router>>, outbox: LocalOutbox) -> Address {
