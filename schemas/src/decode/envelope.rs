@@ -121,7 +121,7 @@ impl Walk<'_> {
         let mut cursor = at + 1;
         loop {
             cursor = scan::skip_space(bytes, cursor);
-            let lost = |reason| Broken { reason, at: if opened { cursor } else { at } };
+            let lost = |reason, seen| Broken { reason, at: if opened { cursor } else { at }, seen };
             match bytes.get(cursor) {
                 Some(b'}') => break,
                 Some(b',') => {
@@ -129,19 +129,19 @@ impl Walk<'_> {
                     continue;
                 }
                 Some(b'"') => {}
-                Some(_) => return Err(lost(Reason::InvalidJson)),
-                None => return Err(lost(Reason::TruncatedJson)),
+                Some(_) => return Err(lost(Reason::InvalidJson, cursor)),
+                None => return Err(lost(Reason::TruncatedJson, cursor)),
             }
-            let (name, value) = member(text, cursor).map_err(lost)?;
+            let (name, value) = member(text, cursor).map_err(|reason| lost(reason, text.len()))?;
             let key = Key::of(name);
             if matches!(key, Some(Key::Elements)) && bytes[value] == b'[' && !members.is(Key::MessageType, CONTROL) {
                 opened = true;
                 cursor = self.array(text, value);
                 continue;
             }
-            let end = scan::value_end(bytes, value).ok_or_else(|| lost(Reason::TruncatedJson))?;
+            let end = scan::value_end(bytes, value).ok_or_else(|| lost(Reason::TruncatedJson, text.len()))?;
             if end == value {
-                return Err(lost(Reason::InvalidJson));
+                return Err(lost(Reason::InvalidJson, value));
             }
             if let Some(key) = key {
                 members.spans[key as usize] = Some((value, end));

@@ -101,30 +101,32 @@ pub(super) fn junk_end(bytes: &[u8], mut at: usize) -> usize {
 }
 
 /// The end of a broken element of an array, when its brackets close in their kinds, no raw newline stands in a
-/// string, and the array goes on behind it: otherwise nobody knows where it ends.
-pub(super) fn broken_element_end(bytes: &[u8], start: usize) -> Option<usize> {
+/// string, and the array goes on behind it. Otherwise nobody knows where it ends, and the error is how far was
+/// looked.
+pub(super) fn broken_element_end(bytes: &[u8], start: usize) -> Result<usize, usize> {
     let mut open = Vec::new();
     let mut at = start;
-    loop {
-        match bytes.get(at)? {
+    while let Some(byte) = bytes.get(at) {
+        match byte {
             b'"' => {
-                let end = string_end(bytes, at)?;
+                let end = string_end(bytes, at).ok_or(bytes.len())?;
                 if memchr(b'\n', &bytes[at..end]).is_some() {
-                    return None;
+                    return Err(end);
                 }
                 at = end - 1;
             }
             b'{' => open.push(b'}'),
             b'[' => open.push(b']'),
-            close @ (b'}' | b']') if open.pop() != Some(*close) => return None,
+            close @ (b'}' | b']') if open.pop() != Some(*close) => return Err(at),
             _ => {}
         }
         at += 1;
         if open.is_empty() {
-            break;
+            let behind = skip_space(bytes, at);
+            return if matches!(bytes.get(behind), Some(b',' | b']')) { Ok(at) } else { Err(behind) };
         }
     }
-    matches!(bytes.get(skip_space(bytes, at)), Some(b',' | b']')).then_some(at)
+    Err(at)
 }
 
 /// The next place at or after `from` where an element opens whose first key `is_known`: how the neighbours of
@@ -195,8 +197,8 @@ mod tests {
     fn neighbours_are_found_behind_unbalanced_quotes() {
         let text = br#"{"eventTime":"x},{"ARN":1},{"eventTime":"y"}]"#;
         assert_eq!(next_element(text, 1, |key| key == b"eventTime"), Some(27));
-        assert_eq!(broken_element_end(text, 0), None);
-        assert_eq!(broken_element_end(b"{\"a\":tru},1]", 0), Some(9));
-        assert_eq!(broken_element_end(b"{\"a\":\"x\n\"},1]", 0), None);
+        assert_eq!(broken_element_end(text, 0), Err(text.len()));
+        assert_eq!(broken_element_end(b"{\"a\":tru},1]", 0), Ok(9));
+        assert_eq!(broken_element_end(b"{\"a\":\"x\n\"},1]", 0), Err(9));
     }
 }

@@ -9,30 +9,23 @@ use super::fields::{Fields, NoRecord, is_record_key};
 use super::text::{DAMAGED, Text, unescape, validate};
 use super::{Inflated, Limits, Reason, Rejection, Skip, Visitor, envelope, excerpt, inflate, is_compressed, scan};
 
-/// How often the elements of one array are searched for behind unbalanced quotes or brackets. Each search may
-/// run to the end of the text; past the limit the rest of the array is one rejection.
-const SEARCHES: u32 = 64;
+/// Bytes of one input that may be looked at a second time in search of what stands behind broken values. Past
+/// it, the next broken value and all of the text behind it are one rejection: no input takes more than linear
+/// time.
+const SECOND_LOOKS: usize = 64 << 20;
 
 /// Whether an object that begins with this key is an element worth going on with.
 fn opens_element(key: &[u8]) -> bool {
     is_record_key(key) || key == b"Records"
 }
 
-/// The next such object behind a value that opened at `start` and broke.
-fn next_element(bytes: &[u8], start: usize, broken: &Broken) -> Option<usize> {
-    scan::next_element(bytes, broken.at.max(start + 1), opens_element)
-}
-
-/// Whether what is wrong with a value is that the text ends within it. Within a number, the parser calls that a
-/// mistake in the number.
-fn ends_early(text: &str, error: &serde_json::Error) -> bool {
-    let line = error.line().saturating_sub(2);
+/// Where in the text the parser gave up.
+fn position(text: &str, error: &serde_json::Error) -> usize {
     let line_start = match error.line() {
         0 | 1 => 0,
-        _ => memchr::memchr_iter(b'\n', text.as_bytes()).nth(line).map_or(0, |newline| newline + 1),
+        line => memchr::memchr_iter(b'\n', text.as_bytes()).nth(line - 2).map_or(0, |newline| newline + 1),
     };
-    let is_at_end = line_start + error.column() >= text.len();
-    error.is_eof() || error.is_syntax() && is_at_end && scan::value_end(text.as_bytes(), 0).is_none()
+    text.len().min(line_start + error.column())
 }
 
 /// One input on its way through the decoder.
@@ -43,6 +36,8 @@ pub(super) struct Walk<'v> {
     depth: u32,
     /// Bytes that may still be inflated.
     inflatable: u64,
+    /// Of [`SECOND_LOOKS`], what is left.
+    second_looks: usize,
     frame: Frame,
 }
 
@@ -64,40 +59,50 @@ pub(super) struct Broken {
     pub(super) reason: Reason,
     /// From where on it is lost; before that, parts of it may have been read.
     pub(super) at: usize,
+    /// How far it was looked at.
+    pub(super) seen: usize,
 }
 
 impl<'v> Walk<'v> {
     pub(super) fn new(limits: &'v Limits, inflated: Inflated<'_>, visitor: &'v mut dyn Visitor) -> Walk<'v> {
         let inflatable = limits.inflated_bytes.saturating_sub(inflated.text.len() as u64);
         let frame = Frame { damage: inflated.damage, ..Frame::default() };
-        Walk { limits, visitor, depth: 0, inflatable, frame }
+        Walk { limits, visitor, depth: 0, inflatable, second_looks: SECOND_LOOKS, frame }
     }
 
-    /// The whole of a text.
+    /// The whole of a text, or of a compression that stands in its place.
     pub(super) fn top(&mut self, bytes: &[u8]) {
         if is_compressed(bytes) {
-            return self.deeper("", 0, |walk| walk.compressed(bytes));
+            self.deeper("", 0, |walk| walk.compressed(bytes));
+        } else {
+            self.text(bytes);
         }
+        if let Some(damage) = self.frame.damage.take() {
+            self.report(bytes.len(), damage, "");
+        }
+    }
+
+    fn text(&mut self, bytes: &[u8]) {
         let Text { text, repaired, incomplete } = validate(bytes);
         self.frame.repaired |= repaired;
         self.values(&text);
         if incomplete && !self.frame.cut && self.frame.damage.is_none() {
             self.report(text.len(), Reason::InvalidUtf8, "");
         }
-        if let Some(damage) = self.frame.damage.take() {
-            self.report(text.len(), damage, "");
-        }
     }
 
     /// Text that came out of a string which began at `at`.
     pub(super) fn nested(&mut self, bytes: &[u8], span: &str, at: usize) {
-        let base = self.offset(at);
-        self.deeper(span, at, |walk| {
-            let frame = Frame { base: Some(base), repaired: walk.frame.repaired, ..Frame::default() };
-            let outer = std::mem::replace(&mut walk.frame, frame);
-            walk.top(bytes);
-            walk.frame = outer;
-        });
+        self.deeper(span, at, |walk| walk.framed(bytes, at, None));
+    }
+
+    /// Text with offsets and damage of its own, in the place of something at `at`.
+    fn framed(&mut self, bytes: &[u8], at: usize, damage: Option<Reason>) {
+        let base = Some(self.offset(at));
+        let frame = Frame { base, damage, repaired: self.frame.repaired, cut: false };
+        let outer = std::mem::replace(&mut self.frame, frame);
+        self.top(bytes);
+        self.frame = outer;
     }
 
     /// One wrapping further in, unless that is one too many.
@@ -115,8 +120,9 @@ impl<'v> Walk<'v> {
         let mut content = Vec::new();
         let Inflated { text, damage } = inflate(bytes, &limits, &mut content);
         self.inflatable -= (text.len() as u64).min(self.inflatable);
-        self.frame.damage = self.frame.damage.or(damage);
-        self.top(text);
+        // Where the outer stream was cut, so was this one: that is one damage.
+        let damage = damage.map(|inner| self.frame.damage.take().unwrap_or(inner));
+        self.framed(text, 0, damage);
     }
 
     fn values(&mut self, text: &str) {
@@ -150,19 +156,25 @@ impl<'v> Walk<'v> {
                 self.reject(text, at, end, Reason::NulBytes);
                 return end;
             }
-            _ => {
-                let line_end = scan::junk_end(bytes, at);
-                let end = scan::next_element(&bytes[..line_end], at, opens_element).unwrap_or(line_end);
-                self.reject(text, at, end, Reason::NotJson);
-                return end;
-            }
+            _ => Err(Broken { reason: Reason::NotJson, at, seen: at }),
         };
         read.unwrap_or_else(|broken| {
-            let line_end = scan::broken_line_end(bytes, broken.at);
-            let end = next_element(&bytes[..line_end], at, &broken).unwrap_or(line_end);
-            self.reject(text, broken.at, end, broken.reason);
-            end
+            let line_end = match broken.reason {
+                Reason::NotJson => scan::junk_end(bytes, at),
+                _ => scan::broken_line_end(bytes, broken.at),
+            };
+            let next = scan::next_element(&bytes[..line_end], broken.at.max(at + 1), opens_element);
+            self.go_on(text, &broken, next.unwrap_or(line_end), line_end)
         })
+    }
+
+    /// Rejects what is broken and returns where to go on: at `end`, having looked as far as `seen`.
+    fn go_on(&mut self, text: &str, broken: &Broken, end: usize, seen: usize) -> usize {
+        let looks = seen.max(broken.seen).saturating_sub(end);
+        let end = if looks > self.second_looks { text.len() } else { end };
+        self.second_looks = self.second_looks.saturating_sub(looks);
+        self.reject(text, broken.at, end, broken.reason);
+        end
     }
 
     /// The array that opens at `at`, element by element; returns where it ends. Commas are passed over and not
@@ -182,65 +194,76 @@ impl<'v> Walk<'v> {
 
     fn elements(&mut self, text: &str, mut at: usize) -> usize {
         let bytes = text.as_bytes();
-        let mut searches = 0;
+        let mut suspect = false;
         loop {
             at = scan::skip_space(bytes, at);
-            at = match bytes.get(at) {
+            let read = match bytes.get(at) {
                 None => {
                     self.reject(text, at, at, Reason::TruncatedJson);
                     return at;
                 }
-                Some(b']') if searches == 0 || searches >= SEARCHES => return at + 1,
-                Some(b']') => {
-                    // It may belong to something inside of what was lost.
-                    searches += 1;
-                    match scan::next_element(bytes, at + 1, opens_element) {
-                        Some(next) => next,
-                        None => return at + 1,
-                    }
-                }
-                Some(b',') => at + 1,
-                Some(b'{') => {
-                    self.object(text, at).unwrap_or_else(|broken| self.resume(text, at, broken, &mut searches))
-                }
-                Some(b'"') => {
-                    self.string(text, at).unwrap_or_else(|broken| self.resume(text, at, broken, &mut searches))
-                }
-                Some(_) => self.stranger(text, at, &mut searches),
+                Some(b']') => match self.behind_bracket(text, at, suspect) {
+                    Some(next) => Ok(next),
+                    None => return at + 1,
+                },
+                Some(b',') => Ok(at + 1),
+                Some(b'{') => self.object(text, at),
+                Some(b'"') => self.string(text, at),
+                Some(_) => self.stranger(text, at),
             };
+            at = read.unwrap_or_else(|broken| {
+                let (end, is_closed) = self.behind_element(text, at, &broken);
+                suspect |= !is_closed;
+                end
+            });
         }
+    }
+
+    /// Where an array goes on behind a closing bracket that may belong to something inside of what was lost.
+    fn behind_bracket(&mut self, text: &str, at: usize, suspect: bool) -> Option<usize> {
+        let rest = text.len() - at;
+        if !suspect || rest > self.second_looks {
+            return None;
+        }
+        let next = scan::next_element(text.as_bytes(), at + 1, opens_element);
+        if next.is_none() {
+            self.second_looks -= rest;
+        }
+        next
     }
 
     /// An element that is neither an object nor a string.
-    fn stranger(&mut self, text: &str, at: usize, searches: &mut u32) -> usize {
-        match scan::value_end(text.as_bytes(), at).filter(|end| *end > at) {
-            Some(end) => {
+    fn stranger(&mut self, text: &str, at: usize) -> Result<usize, Broken> {
+        match scan::value_end(text.as_bytes(), at) {
+            Some(end) if end > at => {
                 self.reject(text, at, end, Reason::NotARecord);
-                end
+                Ok(end)
             }
-            None => self.resume(text, at, Broken { reason: Reason::InvalidJson, at }, searches),
+            Some(_) => Err(Broken { reason: Reason::InvalidJson, at, seen: at }),
+            None => Err(Broken { reason: Reason::TruncatedJson, at, seen: text.len() }),
         }
     }
 
-    /// Rejects the broken element that opened at `start` and returns where the array goes on: at the next thing
+    /// Rejects the broken element that opened at `start`. Returns where the array goes on: at the next thing
     /// that looks like an element, since where quotes do not pair up, brackets inside of strings count; or
-    /// behind the element, where its brackets close.
-    fn resume(&mut self, text: &str, start: usize, broken: Broken, searches: &mut u32) -> usize {
+    /// behind the element, where its brackets close. And whether it was the latter.
+    fn behind_element(&mut self, text: &str, start: usize, broken: &Broken) -> (usize, bool) {
         let bytes = text.as_bytes();
-        let closed = scan::broken_element_end(bytes, start).filter(|end| *end > broken.at);
+        let close = scan::broken_element_end(bytes, start);
+        let closed = close.ok().filter(|end| *end > broken.at);
         let limit = closed.unwrap_or(bytes.len());
-        let next = (*searches < SEARCHES).then(|| next_element(&bytes[..limit], start, &broken)).flatten();
-        *searches += u32::from(next.is_some() || closed.is_none());
-        let end = next.unwrap_or(limit);
-        self.reject(text, broken.at, end, broken.reason);
-        end
+        let next = scan::next_element(&bytes[..limit], broken.at.max(start + 1), opens_element);
+        let seen = close.unwrap_or_else(|seen| seen);
+        let end = self.go_on(text, broken, next.unwrap_or(limit), seen);
+        (end, next.is_none() && closed == Some(end))
     }
 
     /// The string that opens at `at` and what it wraps; returns where it ends.
     fn string(&mut self, text: &str, at: usize) -> Result<usize, Broken> {
-        let end = scan::string_end(text.as_bytes(), at).ok_or(Broken { reason: Reason::TruncatedJson, at })?;
+        let broken = |reason, seen| Broken { reason, at, seen };
+        let end = scan::string_end(text.as_bytes(), at).ok_or(broken(Reason::TruncatedJson, text.len()))?;
         let literal = &text[at..end];
-        let inner = unescape(literal).ok_or(Broken { reason: Reason::InvalidJson, at })?;
+        let inner = unescape(literal).ok_or(broken(Reason::InvalidJson, end))?;
         self.nested(inner.as_bytes(), literal, at);
         Ok(end)
     }
@@ -266,29 +289,38 @@ impl<'v> Walk<'v> {
                 return Ok(self.settle(fields.judge(), text, at, end));
             }
             Some(Err(error)) => error,
-            None => return Err(Broken { reason: Reason::TruncatedJson, at }),
+            None => return Err(Broken { reason: Reason::TruncatedJson, at, seen: at }),
         };
+        let gave_up = position(window, &error);
+        // Within a number, the parser calls the end of the text a mistake in the number.
+        let is_early = error.is_eof()
+            || error.is_syntax() && gave_up == window.len() && scan::value_end(window.as_bytes(), 0).is_none();
         let reason = match error.classify() {
-            _ if ends_early(window, &error) && window.len() < rest.len() => Reason::RecordTooLarge,
-            _ if ends_early(window, &error) => Reason::TruncatedJson,
+            _ if is_early && window.len() < rest.len() => Reason::RecordTooLarge,
+            _ if is_early => Reason::TruncatedJson,
             Category::Data => Reason::WrongType,
-            Category::Syntax | Category::Eof | Category::Io => return self.record_lossily(text, at),
+            Category::Syntax | Category::Eof | Category::Io => return self.record_lossily(text, at, at + gave_up),
         };
-        Err(Broken { reason, at })
+        Err(Broken { reason, at, seen: at + gave_up })
     }
 
-    /// The second attempt, for halves of surrogate pairs.
-    fn record_lossily(&mut self, text: &str, at: usize) -> Result<Option<usize>, Broken> {
-        let broken = Broken { reason: Reason::InvalidJson, at };
-        let Some(end) = scan::value_end(text.as_bytes(), at) else { return Err(broken) };
+    /// The second attempt, for halves of surrogate pairs; the first gave up at `seen`.
+    fn record_lossily(&mut self, text: &str, at: usize, seen: usize) -> Result<Option<usize>, Broken> {
+        let broken = |seen| Broken { reason: Reason::InvalidJson, at, seen };
+        // Few broken records hold one, and looking for their end is not free.
+        let is_escape = memchr::memmem::find(&text.as_bytes()[at..seen], b"\\u").is_some();
+        if !is_escape {
+            return Err(broken(seen));
+        }
+        let Some(end) = scan::value_end(text.as_bytes(), at) else { return Err(broken(text.len())) };
         let span = &text[at..end];
         // Read as bytes, strings may also hold raw control characters: such a record is as broken as before.
         if span.bytes().any(|byte| byte < b' ' && !matches!(byte, b'\t' | b'\n' | b'\r')) {
-            return Err(broken);
+            return Err(broken(end));
         }
         match serde_json::from_str::<Fields<'_, true>>(span) {
             Ok(fields) => Ok(self.settle(fields.judge(), text, at, end)),
-            Err(_) => Err(broken),
+            Err(_) => Err(broken(end)),
         }
     }
 

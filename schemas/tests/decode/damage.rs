@@ -176,6 +176,17 @@ fn what_was_inflated_before_the_damage_is_read() {
     );
 }
 
+/// Two streams, one in the other: the damage of either is reported, and damage of both is one.
+#[test]
+fn damage_of_nested_streams() {
+    let inner = gzip(record("A").to_string().as_bytes());
+    let cut = &inner[..inner.len() - 1];
+    let outer = gzip(&inner);
+    check([&outer, b"x".as_slice()].concat(), &["record A", &format!("reject {} corrupt_compression", inner.len())]);
+    check(gzip(cut), &["record A", "reject 0 truncated_compression"]);
+    check([&gzip(cut), b"x".as_slice()].concat(), &["record A", "reject 0 corrupt_compression"]);
+}
+
 #[test]
 fn damage_inside_a_wrapping_stays_there() {
     let mut payload = gzip(record("A").to_string().as_bytes());
