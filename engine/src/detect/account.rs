@@ -31,12 +31,13 @@ pub(super) struct Account {
 }
 
 impl Account {
-    pub(super) fn new(minute: u32) -> Account {
+    pub(super) fn new(minute: u32, settings: &Settings) -> Account {
+        let watched = if settings.assume_history { minute.saturating_sub(ASSUMED) } else { minute };
         Account {
             since: minute,
             seen: minute,
             active: ActiveSeries::default(),
-            pools: [FirstUsePool::new(), FirstUsePool::new()],
+            pools: [FirstUsePool::new(watched), FirstUsePool::new(watched)],
         }
     }
 

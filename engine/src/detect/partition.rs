@@ -150,7 +150,7 @@ impl Partition {
     }
 
     fn find_or_track(&mut self, key: Key, minute: u32, rules: &Rules) -> u32 {
-        let account = self.accounts.entry(key.account).or_insert_with(|| Account::new(minute));
+        let account = self.accounts.entry(key.account).or_insert_with(|| Account::new(minute, &rules.settings));
         account.since = account.since.min(minute);
         if let Some(index) = self.index.get(&key) {
             return *index;
