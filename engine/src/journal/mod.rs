@@ -1,6 +1,17 @@
 //! The ordered, durable log of rollups: the only truth.
 //!
-//! Nothing above the trait knows how it is stored.
+//! Nothing above the trait knows how it is stored. In reading order: the trait; [`local`], which keeps it in one
+//! embedded database together with the [`outbox`] and the insight [`history`] that readers see; the [`snapshot`]s
+//! that let entries be forgotten; the [`minutes`] beside them, which are derived; and the [`backup`] of all of it.
+
+mod directory;
+mod store;
+pub mod outbox;
+pub mod local;
+pub mod history;
+pub mod snapshot;
+pub mod minutes;
+pub mod backup;
 
 use std::collections::BTreeMap;
 

@@ -1,0 +1,96 @@
+//! What followed from the entries: history, outbox rows and the position they reach.
+
+use rusqlite::Connection;
+use trailsight_schemas::insight::{InsightEvent, State};
+
+use super::names::{direction, json_of, sensitivity, state, test, type_name};
+use super::set_position;
+use crate::journal::{Addressed, JournalError, Outputs};
+
+/// Writes outputs. Returns how many outbox rows were written. A record whose id is in the history is a repeat: neither
+/// it nor its deliveries are written again.
+pub(super) fn commit(connection: &Connection, outputs: &Outputs, now: i64) -> Result<usize, JournalError> {
+    let mut rows = 0;
+    for addressed in &outputs.insights {
+        let event = &addressed.detected.event;
+        write_incident(connection, event)?;
+        if write_insight(connection, addressed)? {
+            write_rows(connection, event, &addressed.sinks, now)?;
+            rows += addressed.sinks.len();
+        }
+    }
+    set_position(connection, "committed", outputs.through)?;
+    Ok(rows)
+}
+
+/// `started` is the Start's time, or the End's where no Start is known; `sensitivity` only gets stricter, and the
+/// words' order by strictness is not their alphabetical one.
+fn write_incident(connection: &Connection, event: &InsightEvent) -> Result<(), JournalError> {
+    let mut statement = connection.prepare_cached(
+        "INSERT INTO incidents VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)
+         ON CONFLICT(shared_event_id) DO UPDATE SET
+            started = min(started, excluded.started),
+            ended = ifnull(excluded.ended, ended),
+            sensitivity = CASE
+                WHEN 'low' IN (sensitivity, excluded.sensitivity) THEN 'low'
+                WHEN 'medium' IN (sensitivity, excluded.sensitivity) THEN 'medium'
+                ELSE ifnull(sensitivity, excluded.sensitivity) END",
+    )?;
+    let details = &event.details;
+    statement.execute((
+        event.shared_event_id.to_string(),
+        event.event_time,
+        (details.state == State::End).then_some(event.event_time),
+        &event.recipient_account_id,
+        &event.aws_region,
+        &details.event_source,
+        &details.event_name,
+        type_name(details.insight_type),
+        &details.error_code,
+        event.trailsight.as_ref().map(|ours| sensitivity(ours.sensitivity)),
+        event.trailsight.as_ref().map(|ours| direction(ours.direction)),
+    ))?;
+    Ok(())
+}
+
+fn write_insight(connection: &Connection, addressed: &Addressed) -> Result<bool, JournalError> {
+    let mut statement = connection.prepare_cached(
+        "INSERT INTO insights(event_id, shared_event_id, state, event_time, account, region, source, name, type,
+            error_code, sensitivity, direction, test, detected_at, revision, muted_by, json)
+         VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17)
+         ON CONFLICT(event_id) DO NOTHING",
+    )?;
+    let event = &addressed.detected.event;
+    let (details, ours) = (&event.details, event.trailsight.as_ref());
+    let written = statement.execute(rusqlite::params![
+        event.event_id.to_string(),
+        event.shared_event_id.to_string(),
+        state(details.state),
+        event.event_time,
+        event.recipient_account_id,
+        event.aws_region,
+        details.event_source,
+        details.event_name,
+        type_name(details.insight_type),
+        details.error_code,
+        ours.map(|ours| sensitivity(ours.sensitivity)),
+        ours.map(|ours| direction(ours.direction)),
+        ours.map(|ours| test(ours.test)),
+        ours.map(|ours| ours.detected_at),
+        ours.map_or(0, |ours| ours.revision),
+        addressed.muted_by,
+        json_of(event),
+    ])?;
+    Ok(written > 0)
+}
+
+fn write_rows(connection: &Connection, event: &InsightEvent, sinks: &[String], now: i64) -> Result<(), JournalError> {
+    let mut statement = connection.prepare_cached(
+        "INSERT INTO outbox(sink, shared_event_id, event_id, state, created, due) VALUES(?1, ?2, ?3, ?4, ?5, ?5)",
+    )?;
+    for sink in sinks {
+        let (incident, record) = (event.shared_event_id.to_string(), event.event_id.to_string());
+        statement.execute((sink, incident, record, state(event.details.state), now))?;
+    }
+    Ok(())
+}
