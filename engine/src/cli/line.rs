@@ -6,7 +6,7 @@ use trailsight_schemas::insight::{EndReason, InsightEvent, InsightType, Sensitiv
 use trailsight_schemas::time::format_rfc3339;
 
 /// One line: when, how unusual, what, how much against how much before, where, by whom.
-pub fn line(event: &InsightEvent) -> String {
+pub(super) fn line(event: &InsightEvent) -> String {
     let details = &event.details;
     let statistics = &details.statistics;
     let time = format_rfc3339(event.event_time);
@@ -46,12 +46,12 @@ pub fn line(event: &InsightEvent) -> String {
 }
 
 /// Whether an insight of this level is told to somebody who listens at `loosest`.
-pub fn told(event: &InsightEvent, loosest: Sensitivity) -> bool {
+pub(super) fn told(event: &InsightEvent, loosest: Sensitivity) -> bool {
     event.trailsight.as_ref().is_none_or(|ours| ours.sensitivity <= loosest)
 }
 
 /// Replaces what a terminal might obey.
-pub fn printable(text: &str) -> String {
+pub(super) fn printable(text: &str) -> String {
     text.chars().map(|character| if character.is_control() || is_format(character) { '\u{fffd}' } else { character }).collect()
 }
 

@@ -50,6 +50,10 @@ impl Driver {
             };
             let now = self.clock.now();
             if !loads.is_empty() || now - last_entry >= TICK {
+                // What could not be read is on disk before its source may forget it.
+                if let Err(error) = self.dead.sync() {
+                    self.shared.problem("dead letter", &error.to_string());
+                }
                 self.state.spine.take(loads, now);
                 if !self.drive()? {
                     break;
@@ -63,7 +67,7 @@ impl Driver {
             }
             if last_prune.elapsed() >= Duration::from_secs(60) {
                 last_prune = instant();
-                self.housekeep("the minute history could not be pruned", |driver| Ok(driver.state.minutes.prune(now)?));
+                self.housekeep("the minute history could not be pruned", |driver| Ok(driver.state.minutes.shrink()?));
             }
             if last_status.elapsed() >= Duration::from_secs(1) {
                 last_status = instant();

@@ -5,12 +5,12 @@ use std::path::Path;
 
 use serde_json::value::RawValue;
 use trailsight_schemas::insight::{InsightEvent, State};
-use trailsight_schemas::time::format_rfc3339;
+use trailsight_schemas::time::{Minute, format_rfc3339};
 use uuid::Uuid;
 
 use crate::http::{Delivery, Filter, IncidentState, IncidentView, Insight, InsightReader, MinuteCount, Page, QueryError};
 use crate::journal::history::{self, Incident, Record};
-use crate::journal::minutes::MinuteReader;
+use crate::journal::minutes::{MinuteReader, Period};
 use crate::journal::JournalError;
 
 /// Minutes shown before and after an incident.
@@ -29,7 +29,7 @@ impl History {
     pub fn open(data_dir: &Path) -> Result<History, JournalError> {
         let insights = history::History::open_read_only(data_dir)?;
         // The pictures are derived data: insights can be read without them.
-        let minutes = MinuteReader::open(data_dir).ok();
+        let minutes = MinuteReader::open_read_only(data_dir).ok();
         Ok(History { insights, minutes })
     }
 
@@ -40,10 +40,11 @@ impl History {
         let Some((reader, ours)) = self.minutes.as_ref().zip(event.trailsight) else { return Vec::new() };
         let since = incident.started - AROUND * 60;
         let until = incident.ended.unwrap_or(incident.started).saturating_add(AROUND * 60).min(since + MOST_MINUTES * 60);
-        let counted = reader.minutes(&ours.series, since, until).unwrap_or_default();
-        counted
+        let [since, until] = [since, until].map(|at| Minute::of_seconds(at).unwrap_or_default());
+        let points = reader.minutes(&ours.series, since, until, Period::Minute).unwrap_or_default();
+        points
             .into_iter()
-            .map(|(minute, calls)| MinuteCount { minute: format_rfc3339(minute.seconds()), calls })
+            .map(|point| MinuteCount { minute: format_rfc3339(point.minute.seconds()), calls: point.calls })
             .collect()
     }
 }

@@ -76,7 +76,7 @@ impl Service {
         }
         let metrics = Arc::new(Metrics::new(&names(config))?);
         let history = History::open(&config.data_dir)?;
-        let shared = Arc::new(Shared::new(config, metrics.clone(), clock.clone(), history));
+        let shared = Arc::new(Shared::new(config, metrics.clone(), &clock, history));
         shared.baseline(&state.spine.detect().sizes());
         let configured: Vec<String> = config.sources.iter().map(|source| source.name.clone()).collect();
         state.spine.start(&config.detect_settings(), &configured, env!("CARGO_PKG_VERSION"), clock.now())?;

@@ -20,7 +20,7 @@ use crate::http::{
     AccountLearning, Filter, IncidentView, InsightReader, JournalStatus, LearningStage, MemoryStatus, Page, Queries, QueryError,
     Reason, RecordTotals, SeriesStatus, SinkStatus, SourceStatus, Status,
 };
-use crate::journal::{Journal as _, Seq};
+use crate::journal::Journal as _;
 use crate::spine::Taken;
 use crate::telemetry::{DeliveryOutcome, Metrics, Outcome, SeriesKind, StateKind};
 
@@ -34,7 +34,6 @@ const DEAD_AFTER: Duration = Duration::from_secs(60);
 pub struct Shared {
     /// The closed list.
     pub metrics: Arc<Metrics>,
-    clock: Clock,
     history: History,
     status: RwLock<Status>,
     problems: DashMap<String, String>,
@@ -60,7 +59,7 @@ struct Seen {
 }
 
 impl Shared {
-    pub(super) fn new(config: &Config, metrics: Arc<Metrics>, clock: Clock, history: History) -> Shared {
+    pub(super) fn new(config: &Config, metrics: Arc<Metrics>, clock: &Clock, history: History) -> Shared {
         let sources = config.sources.iter().map(|source| {
             let status = SourceStatus { name: source.name.clone(), r#type: source.kind.as_str().to_owned(), ..SourceStatus::default() };
             (source.name.clone(), status)
@@ -75,7 +74,6 @@ impl Shared {
         metrics.state_limit_bytes(StateKind::Series).set(i64::try_from(limit).unwrap_or(i64::MAX));
         Shared {
             metrics,
-            clock,
             history,
             status: RwLock::new(status),
             problems: DashMap::new(),
@@ -231,7 +229,7 @@ impl Shared {
         for ((kind, sensitivity), open) in detect.incidents() {
             metrics.incidents_open(kind, sensitivity, trailsight_schemas::insight::Direction::Above).set(open as i64);
         }
-        if let Some(taken) = state.snapshots.newest_round() {
+        if let Some(taken) = state.round_ended() {
             metrics.snapshot.set(taken as f64 / 1000.0);
         }
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
@@ -333,6 +331,3 @@ impl deliver::Observer for Shared {
         self.problem(&format!("outbox of {sink}"), error);
     }
 }
-
-/// Entries and positions for readers outside.
-pub type Position = Seq;

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use anyhow::Context as _;
+use trailsight_schemas::entry::{Batch, Body};
 use trailsight_schemas::snapshot::{self, Part};
 use uuid::Uuid;
 
@@ -12,7 +13,7 @@ use crate::deliver::{Outbox, Router};
 use crate::detect::Settings;
 use crate::ingest::Dedup;
 use crate::journal::local::{LocalJournal, LocalOutbox, Options, Retention};
-use crate::journal::minutes::MinuteHistory;
+use crate::journal::minutes::{self, Minutes};
 use crate::journal::snapshot::{self as stored, Snapshots};
 use crate::journal::{Detected, Journal, Seq};
 use crate::spine::{Address, Recovered, Spine, Taken};
@@ -26,13 +27,16 @@ pub struct State {
     /// Snapshot files.
     pub snapshots: Snapshots,
     /// Observed minutes.
-    pub minutes: MinuteHistory,
+    pub minutes: Minutes,
     /// What bringing it back took.
     pub recovered: Recovered,
     /// Snapshots that were damaged and passed over.
     pub damaged: Vec<String>,
     /// The part to be snapshotted next.
     next_part: usize,
+    /// When the last whole round of snapshots ended, milliseconds since the epoch.
+    round_ended: Option<i64>,
+    clock: Clock,
 }
 
 impl State {
@@ -52,8 +56,8 @@ impl State {
         let dedup = load_dedup(&mut snapshots, config, &mut damaged)?;
         let address = address(router, outbox.clone());
         let (spine, recovered) = Spine::recover(journal, parts, dedup, settings, address)?;
-        let minutes = MinuteHistory::open(directory, config.limits.minute_history_bytes.0)?;
-        let mut state = State { spine, outbox, snapshots, minutes, recovered, damaged, next_part: 0 };
+        let minutes = Minutes::open(directory, minutes::Limits { bytes: config.limits.minute_history_bytes.0 })?;
+        let mut state = State { spine, outbox, snapshots, minutes, recovered, damaged, next_part: 0, round_ended: None, clock: clock.clone() };
         state.catch_up_minutes().context("the minute history cannot follow the journal")?;
         Ok(state)
     }
@@ -67,8 +71,8 @@ impl State {
             }
             for (seq, entry) in &chunk {
                 match &entry.body {
-                    trailsight_schemas::entry::Body::Batch(batch) => self.minutes.apply(*seq, batch)?,
-                    _ => self.minutes.skip(*seq)?,
+                    Body::Batch(batch) => self.minutes.apply(*seq, batch)?,
+                    Body::Epoch(_) | Body::Evict { .. } => self.minutes.apply(*seq, &Batch::default())?,
                 }
             }
         }
@@ -107,9 +111,15 @@ impl State {
                 self.snapshots.save(stored::Part::Ingest, seq, snapshot::VERSION, &self.spine.dedup().pack())?;
                 let covered = self.snapshots.covered().min(self.minutes.through());
                 self.spine.journal_mut().drop_through(covered)?;
+                self.round_ended = Some(self.clock.now());
             }
         }
         Ok(())
+    }
+
+    /// When the last whole round of snapshots ended, milliseconds since the epoch.
+    pub fn round_ended(&self) -> Option<i64> {
+        self.round_ended
     }
 
     /// Stores every part now.
