@@ -1,0 +1,172 @@
+//! The product as its users meet it: a process with arguments, streams and an exit status.
+
+use std::env;
+use std::ffi::OsStr;
+use std::fs;
+use std::io::{Read, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdin, Command, Stdio};
+use std::sync::mpsc::{self, Receiver, Sender};
+use std::sync::OnceLock;
+use std::thread;
+use std::time::Duration;
+
+use serde_json::Value;
+
+use crate::relations;
+
+/// No command of a test may take longer; it is killed and the test fails.
+const LIMIT: Duration = Duration::from_secs(300);
+
+/// The binary under test. One that is older than its sources would show something else than these sources.
+pub(crate) fn binary() -> &'static Path {
+    static BINARY: OnceLock<PathBuf> = OnceLock::new();
+    BINARY.get_or_init(|| {
+        if let Some(given) = env::var_os("TRAILSIGHT_BIN") {
+            return PathBuf::from(given);
+        }
+        built("trailsight")
+    })
+}
+
+/// An executable of this workspace that Cargo has put beside this test's own.
+pub(crate) fn built(name: &str) -> PathBuf {
+    let test = env::current_exe().expect("this test has a path");
+    let profile = test.ancestors().nth(2).expect("target/PROFILE/deps/all-HASH");
+    let binary = profile.join(name);
+    let of_profile = if profile.ends_with("release") { " --release" } else { "" };
+    let build = format!("cargo build{of_profile} --bin {name}");
+    let made = fs::metadata(&binary).and_then(|meta| meta.modified());
+    let made = made.unwrap_or_else(|error| panic!("{}: {error}; first {build}", binary.display()));
+    let sources = fs::read_to_string(profile.join(format!("{name}.d"))).unwrap_or_default();
+    for source in sources.split_whitespace().filter(|path| path.ends_with(".rs")) {
+        if let Ok(changed) = fs::metadata(source).and_then(|meta| meta.modified()) {
+            assert!(changed <= made, "{source} changed after {} was built; first {build}", binary.display());
+        }
+    }
+    binary
+}
+
+/// The binary with arguments, nothing of this process's own configuration in its environment.
+pub(crate) fn command<A: AsRef<OsStr>>(arguments: impl IntoIterator<Item = A>) -> Command {
+    let mut command = Command::new(binary());
+    for (name, _) in env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("TRAILSIGHT__")) {
+        command.env_remove(name);
+    }
+    command.args(arguments).env("NO_COLOR", "1").env("RUST_BACKTRACE", "0");
+    command
+}
+
+/// What a command left behind.
+#[derive(Debug)]
+pub(crate) struct Finished {
+    /// Standard output.
+    pub(crate) stdout: String,
+    /// Standard error.
+    pub(crate) stderr: String,
+    /// Exit status; `None` after a signal.
+    pub(crate) status: Option<i32>,
+}
+
+impl Finished {
+    /// Fails unless the status is this one.
+    #[track_caller]
+    pub(crate) fn expect(self, status: i32) -> Finished {
+        assert_eq!(self.status, Some(status), "exit status; standard error:\n{}", self.stderr);
+        assert!(!self.stderr.contains("panicked at"), "it panicked:\n{}", self.stderr);
+        self
+    }
+
+    /// The insights on standard output, held against every relation that must hold.
+    #[track_caller]
+    pub(crate) fn insights(&self) -> Vec<Value> {
+        relations::check(&self.stdout)
+    }
+
+    /// The number beside `word` in the closing summary on standard error: the first whole number of the
+    /// last line that names it, thousands separated in any way.
+    #[track_caller]
+    pub(crate) fn summary(&self, word: &str) -> u64 {
+        let line = self.stderr.lines().rev().find(|line| line.to_lowercase().contains(word) && first_number(line).is_some());
+        line.and_then(first_number).unwrap_or_else(|| panic!("no count of {word} in the summary:\n{}", self.stderr))
+    }
+}
+
+fn first_number(line: &str) -> Option<u64> {
+    let mut digits = String::new();
+    let mut rest = line.chars().skip_while(|each| !each.is_ascii_digit()).peekable();
+    while let Some(each) = rest.next() {
+        let separates = matches!(each, ',' | '_' | '\'' | '\u{202f}' | '\u{2009}');
+        match each {
+            _ if each.is_ascii_digit() => digits.push(each),
+            _ if separates && rest.peek().is_some_and(char::is_ascii_digit) => {}
+            _ => break,
+        }
+    }
+    digits.parse().ok()
+}
+
+/// Runs a command to its end with nothing on standard input.
+pub(crate) fn run(command: Command) -> Finished {
+    run_with(command, |_| Ok(()))
+}
+
+/// Runs a command to its end; `feed` writes its standard input. A command that stops reading early is
+/// judged by its exit status, not by the broken pipe.
+pub(crate) fn run_with(mut command: Command, feed: impl FnOnce(&mut ChildStdin) -> std::io::Result<()>) -> Finished {
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap_or_else(|error| panic!("{command:?}: {error}"));
+    let (done, closed) = mpsc::channel();
+    read_to_end(child.stdout.take(), 0, done.clone());
+    read_to_end(child.stderr.take(), 1, done);
+    let mut stdin = child.stdin.take().expect("standard input is piped");
+    let _broken_pipe = feed(&mut stdin);
+    drop(stdin);
+    let [stdout, stderr] = collect(&mut child, &closed, &command);
+    let status = child.wait().expect("a child can be waited for").code();
+    Finished { stdout, stderr, status }
+}
+
+fn read_to_end(stream: Option<impl Read + Send + 'static>, which: usize, done: Sender<(usize, Vec<u8>)>) {
+    let mut stream = stream.expect("the stream is piped");
+    thread::spawn(move || {
+        let mut bytes = Vec::new();
+        let _killed = stream.read_to_end(&mut bytes);
+        let _ = done.send((which, bytes));
+    });
+}
+
+fn collect(child: &mut Child, closed: &Receiver<(usize, Vec<u8>)>, command: &Command) -> [String; 2] {
+    let mut streams = [String::new(), String::new()];
+    for _ in 0..2 {
+        match closed.recv_timeout(LIMIT) {
+            Ok((which, bytes)) => streams[which] = String::from_utf8_lossy(&bytes).into_owned(),
+            Err(_) => {
+                let _ = child.kill();
+                let _ = child.wait();
+                panic!("{command:?} took longer than {LIMIT:?}");
+            }
+        }
+    }
+    streams
+}
+
+/// `trailsight replay ARGUMENTS` with this on standard input.
+pub(crate) fn replay<A: AsRef<OsStr>>(arguments: impl IntoIterator<Item = A>, input: &[u8]) -> Finished {
+    let mut command = command(["replay", "--output-format", "ndjson"]);
+    command.args(arguments);
+    run_with(command, |stdin| stdin.write_all(input))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::first_number;
+
+    #[test]
+    fn numbers_of_a_summary_are_read_however_thousands_are_separated() {
+        assert_eq!(first_number("records   2,900 (12 a second)"), Some(2900));
+        assert_eq!(first_number("2\u{202f}900 records"), Some(2900));
+        assert_eq!(first_number("records: 7, duplicates: 3"), Some(7));
+        assert_eq!(first_number("nothing"), None);
+    }
+}
