@@ -79,7 +79,11 @@ pub fn disagreements(calls: &Calls, insight: &Value, start: &Value) -> Vec<Strin
             list.iter().find(|each| each["attribute"] == attribute)
         });
         let Some(listed) = listed else {
-            found.push(format!("no attribution by {attribute}"));
+            // A block is left out where no record has a value for it.
+            let told = |window: &Window<'_>| window.calls.iter().any(|call| value_of(call, attribute).is_some());
+            if told(&judged) || told(&baseline) {
+                found.push(format!("no attribution by {attribute}"));
+            }
             continue;
         };
         top_five(&mut found, &format!("{attribute}.insight"), &listed["insight"], &judged, attribute);
