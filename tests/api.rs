@@ -15,7 +15,8 @@ use crate::service::{Service, Setup, setup};
 
 /// A day of a pipeline and a burst in it: 1,440 + 200 records, ten of them twice.
 fn traffic() -> Vec<Value> {
-    let mut made: Vec<Made> = (0..1440).map(|minute| Made::write(DAY_0 + minute, "ec2", "CreateTags", "ci", 1)).collect();
+    let mut made: Vec<Made> =
+        (0..1440).map(|minute| Made::write(DAY_0 + minute, "ec2", "CreateTags", "ci", 1)).collect();
     made.extend((0..200).map(|number| Made::write(DAY_0 + 700, "iam", "CreateAccessKey", "mallory", number)));
     made.extend(made.clone().into_iter().take(10));
     made.iter().map(Made::json).collect()
@@ -46,8 +47,10 @@ async fn a_service_answers_what_the_interface_promises() {
     assert_eq!(service.get("/healthz").await.map(|(code, _)| code), Some(200));
     service.until("/readyz", "ready", |_| true).await;
     assert_eq!(service.get("/readyz").await.map(|(code, _)| code), Some(200));
-    let ended = |page: &Value| page["insights"].as_array().is_some_and(|list| list.iter().any(|each| each["end"].is_object()));
-    let page = service.until("/api/v1/insights?name=CreateAccessKey&sensitivity=high", "an ended incident", ended).await;
+    let ended =
+        |page: &Value| page["insights"].as_array().is_some_and(|list| list.iter().any(|each| each["end"].is_object()));
+    let page =
+        service.until("/api/v1/insights?name=CreateAccessKey&sensitivity=high", "an ended incident", ended).await;
     let incident = &page["insights"][0];
     let lines = format!("{}\n{}\n", incident["start"], incident["end"]);
     assert!(page["next"].is_null());
@@ -63,12 +66,14 @@ async fn a_service_answers_what_the_interface_promises() {
     problems(&service).await;
     metrics(&service).await;
     let log = service.stop();
-    let printed: String = log.lines().filter(|line| line.starts_with("{\"eventVersion\"")).map(|line| format!("{line}\n")).collect();
+    let printed: String =
+        log.lines().filter(|line| line.starts_with("{\"eventVersion\"")).map(|line| format!("{line}\n")).collect();
     assert!(crate::relations::check(&printed).iter().any(|insight| insight["sharedEventID"] == id), "{log}");
 }
 
 fn history_is_readable_beside(setup: &Setup, id: &str) {
-    let mut command = product::command(["insights", "list", "--sensitivity", "high", "--output-format", "ndjson", "--config"]);
+    let mut command =
+        product::command(["insights", "list", "--sensitivity", "high", "--output-format", "ndjson", "--config"]);
     command.arg(&setup.file);
     assert!(product::run(command).expect(0).stdout.contains(id));
     let mut command = product::command(["insights", "show", id, "--config"]);
@@ -101,12 +106,18 @@ async fn metrics(service: &Service) {
     let (code, text) = service.get("/metrics").await.expect("metrics");
     assert_eq!(code, 200);
     let documented = std::fs::read_to_string(repository().join("docs/metrics.md")).expect("docs/metrics.md is there");
-    let names: BTreeSet<&str> =
-        text.lines().filter_map(|line| line.strip_prefix("# TYPE ")).filter_map(|line| line.split(' ').next()).collect();
+    let names: BTreeSet<&str> = text
+        .lines()
+        .filter_map(|line| line.strip_prefix("# TYPE "))
+        .filter_map(|line| line.split(' ').next())
+        .collect();
     assert!(names.contains("trailsight_records_total"), "{text}");
     for name in names {
         let short = name.strip_prefix("trailsight_").unwrap_or_else(|| panic!("{name} has not our prefix"));
-        assert!(documented.contains(&format!("`{short}`")) || documented.contains(&format!("`{name}`")), "{name} is not in docs/metrics.md");
+        assert!(
+            documented.contains(&format!("`{short}`")) || documented.contains(&format!("`{name}`")),
+            "{name} is not in docs/metrics.md"
+        );
     }
     let counted: f64 = text
         .lines()
@@ -123,7 +134,12 @@ async fn metrics(service: &Service) {
         .expect("promtool is installed by tests/run");
     lint.stdin.take().expect("piped").write_all(text.as_bytes()).expect("promtool reads");
     let said = lint.wait_with_output().expect("promtool ends");
-    assert!(said.status.success(), "{}{}", String::from_utf8_lossy(&said.stdout), String::from_utf8_lossy(&said.stderr));
+    assert!(
+        said.status.success(),
+        "{}{}",
+        String::from_utf8_lossy(&said.stdout),
+        String::from_utf8_lossy(&said.stderr)
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

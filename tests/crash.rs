@@ -64,7 +64,8 @@ impl Receiver {
 
 impl Received {
     fn keep(&mut self, headers: &HeaderMap, body: Bytes) {
-        let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default().to_owned();
+        let header =
+            |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default().to_owned();
         let (id, time) = (header("webhook-id"), header("webhook-timestamp"));
         let mut mac = Hmac::<Sha256>::new_from_slice(KEY).expect("a key of any length");
         mac.update(format!("{id}.{time}.").as_bytes());
@@ -106,7 +107,9 @@ fn write_input(inbox: &Path) -> Input {
             let at = DAY_0 + hour * 60 + 7 + dice.below(20) as i64;
             let name = ["CreateAccessKey", "DeleteUser", "CreateTags"][(hour / 5 % 3) as usize];
             let source = if name == "CreateTags" { "ec2" } else { "iam" };
-            made.extend((0..240).map(|number| Made::write(at + number as i64 / 80, source, name, "mallory", 1000 + number)));
+            made.extend(
+                (0..240).map(|number| Made::write(at + number as i64 / 80, source, name, "mallory", 1000 + number)),
+            );
         }
         let again: Vec<Made> = made.iter().step_by(11).cloned().collect();
         input.counted += made.len() as u64;
@@ -136,7 +139,9 @@ fn write_input(inbox: &Path) -> Input {
 
 fn configured(folder: &Path, inbox: &Path, url: &str) -> Setup {
     let key = STANDARD.encode(KEY);
-    let sink = format!("[sinks.hook]\ntype = \"webhook\"\nurl = \"{url}\"\nformat = \"insight\"\nsecrets = [\"whsec_{key}\"]\n");
+    let sink = format!(
+        "[sinks.hook]\ntype = \"webhook\"\nurl = \"{url}\"\nformat = \"insight\"\nsecrets = [\"whsec_{key}\"]\n"
+    );
     setup(folder, inbox, &folder.join("data"), &sink)
 }
 
@@ -145,7 +150,8 @@ async fn finished(service: &Service, input: &Input) {
     let done = |status: &Value| {
         let undelivered: u64 =
             status["sinks"].as_array().into_iter().flatten().filter_map(|sink| sink["outbox_rows"].as_u64()).sum();
-        let caught_up = status["sources"].as_array().is_some_and(|all| all.iter().all(|source| source["caught_up"] == true));
+        let caught_up =
+            status["sources"].as_array().is_some_and(|all| all.iter().all(|source| source["caught_up"] == true));
         caught_up && undelivered == 0 && status["records"]["counted"].as_u64() >= Some(input.counted)
     };
     let status = service.until("/api/v1/status", "that all is counted and delivered", done).await;
@@ -205,7 +211,8 @@ async fn delivered(service: &Service, receiver: &Receiver) {
     let incidents = service.incidents().await;
     let mut ids = Vec::new();
     for incident in &incidents {
-        let one = service.json(&format!("/api/v1/insights/{}", incident["sharedEventID"].as_str().unwrap_or_default())).await;
+        let one =
+            service.json(&format!("/api/v1/insights/{}", incident["sharedEventID"].as_str().unwrap_or_default())).await;
         let records = one.unwrap_or_default()["records"].as_array().cloned().unwrap_or_default();
         ids.extend(records.iter().filter_map(|record| record["eventID"].as_str().map(str::to_owned)));
     }
@@ -255,7 +262,11 @@ async fn killed_at_any_instant_it_tells_the_same() {
     while killed < kills {
         killed += one_life(&inbox, &input, &expected, takes, kills - killed, &mut dice).await;
     }
-    report(&format!("{killed} kills within {:.1} s of work, seed {seed}: totals and {} incidents as without", takes.as_secs_f64(), expected.len()));
+    report(&format!(
+        "{killed} kills within {:.1} s of work, seed {seed}: totals and {} incidents as without",
+        takes.as_secs_f64(),
+        expected.len()
+    ));
 }
 
 /// One data directory, killed up to five times and then left in peace. Returns the number of kills.
@@ -276,7 +287,8 @@ async fn one_life(inbox: &Path, input: &Input, expected: &[Told], takes: Duratio
     let service = Service::run(&setup);
     finished(&service, input).await;
     let came = all_told(&service).await;
-    let differ = came.len() != expected.len() || came.iter().zip(expected).any(|(came, expected)| !same(came, expected));
+    let differ =
+        came.len() != expected.len() || came.iter().zip(expected).any(|(came, expected)| !same(came, expected));
     assert!(!differ, "after {kills} kills:\n{came:#?}\nwithout:\n{expected:#?}");
     delivered(&service, &receiver).await;
     service.stop();

@@ -39,7 +39,8 @@ fn beside_good_ones(name: &str, bytes: &[u8], counted: std::ops::RangeInclusive<
 
 #[test]
 fn broken_input_is_named_and_its_neighbours_are_read() {
-    let more: Vec<Value> = (200..260).map(|minute| Made::write(DAY_0 + minute, "s3", "PutBucketAcl", "ci", 1).json()).collect();
+    let more: Vec<Value> =
+        (200..260).map(|minute| Made::write(DAY_0 + minute, "s3", "PutBucketAcl", "ci", 1).json()).collect();
     let packed = gzip(&wrapped(Envelope::Lines, &more));
     beside_good_ones("truncated gzip", &packed[..packed.len() / 2], 120..=181);
     let mut damaged = packed.clone();
@@ -63,7 +64,10 @@ fn broken_input_is_named_and_its_neighbours_are_read() {
     for (name, bad) in [
         ("10,000 brackets", vec![b'['; 10_000]),
         ("10,000 objects", br#"{"a":"#.repeat(10_000)),
-        ("invalid UTF-8", changed("userAgent", "#").iter().map(|byte| if *byte == b'#' { 0xff } else { *byte }).collect()),
+        (
+            "invalid UTF-8",
+            changed("userAgent", "#").iter().map(|byte| if *byte == b'#' { 0xff } else { *byte }).collect(),
+        ),
         ("the year 9999", changed("eventTime", "9999-12-31T23:59:59Z")),
         ("the year 1970", changed("eventTime", "1970-01-01T00:00:00Z")),
         ("no time", changed("eventTime", "")),
@@ -107,8 +111,11 @@ fn a_line_of_a_gigabyte_is_passed_over_within_bounded_memory() {
 #[test]
 fn a_counts_table_with_impossible_rows_is_read_past_them() {
     let header = "minute,account,region,source,name,calls\n";
-    let row = |minute: &str, calls: &str| format!("{minute},111122223333,eu-west-1,iam.amazonaws.com,CreateUser,{calls}\n");
-    let table = |rows: &[(&str, &str)]| header.to_owned() + &rows.iter().map(|(minute, calls)| row(minute, calls)).collect::<String>();
+    let row =
+        |minute: &str, calls: &str| format!("{minute},111122223333,eu-west-1,iam.amazonaws.com,CreateUser,{calls}\n");
+    let table = |rows: &[(&str, &str)]| {
+        header.to_owned() + &rows.iter().map(|(minute, calls)| row(minute, calls)).collect::<String>()
+    };
     let counts = |text: &str| product::replay(["--assume-history", "--input-format", "counts", "-"], text.as_bytes());
     let right = "2024-03-04T00:00:00Z";
     assert_eq!(counts(&table(&[(right, "3"), (right, "4")])).expect(0).summary("record"), 7);
@@ -163,7 +170,10 @@ fn five_mistakes_in_a_configuration_are_five_lines() {
             let of_key: Vec<&str> = said.lines().filter(|line| line.contains(key)).collect();
             assert!(!of_key.is_empty(), "{key} is not named:\n{said}");
             let text = plain(&said);
-            assert!(text.contains(&plain(value)) && text.contains(&plain(allowed)), "{key}: {value}, {allowed}:\n{said}");
+            assert!(
+                text.contains(&plain(value)) && text.contains(&plain(allowed)),
+                "{key}: {value}, {allowed}:\n{said}"
+            );
         }
     }
 }

@@ -21,7 +21,8 @@ fn real_records_are_counted_and_judged_right() {
     }
     assert_eq!((calls.calls.len(), calls.duplicates), (2900, 0), "the data set is another one");
 
-    let mut command = product::command(["replay", "--assume-history", "--sensitivity", "high", "--output-format", "ndjson"]);
+    let mut command =
+        product::command(["replay", "--assume-history", "--sensitivity", "high", "--output-format", "ndjson"]);
     command.arg(&folder);
     let finished = product::run(command).expect(0);
     assert_eq!(finished.summary("record"), 2900);

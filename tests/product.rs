@@ -6,8 +6,8 @@ use std::fs;
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Stdio};
-use std::sync::mpsc::{self, Receiver, Sender};
 use std::sync::OnceLock;
+use std::sync::mpsc::{self, Receiver, Sender};
 use std::thread;
 use std::time::Duration;
 
@@ -87,7 +87,8 @@ impl Finished {
     /// last line that names it, thousands separated in any way.
     #[track_caller]
     pub(crate) fn summary(&self, word: &str) -> u64 {
-        let line = self.stderr.lines().rev().find(|line| line.to_lowercase().contains(word) && first_number(line).is_some());
+        let line =
+            self.stderr.lines().rev().find(|line| line.to_lowercase().contains(word) && first_number(line).is_some());
         line.and_then(first_number).unwrap_or_else(|| panic!("no count of {word} in the summary:\n{}", self.stderr))
     }
 }

@@ -167,7 +167,10 @@ fn own_facts(insight: &Value, own: &Value) -> Vec<String> {
     must(!ended || one_of("endReason", &["returned", "accepted", "superseded"]), "endReason");
     let time = |value: &Value| value.as_str().and_then(minute_of);
     must(time(&own["detectedAt"]).is_some() && time(&own["dataThrough"]).is_some(), "detectedAt, dataThrough");
-    must(time(&own["dataThrough"]) >= time(&insight["eventTime"]).map(|minute| minute - i64::from(ended)), "dataThrough");
+    must(
+        time(&own["dataThrough"]) >= time(&insight["eventTime"]).map(|minute| minute - i64::from(ended)),
+        "dataThrough",
+    );
     must(own["principals"].as_array().is_some_and(|list| list.len() <= 5), "principals");
     let above = own["direction"] == "above";
     let tipped = own["observed"].as_f64() > own["expected"].as_f64();
@@ -307,7 +310,11 @@ mod tests {
             (1, format!("{context}/statistics/baseline/average"), json!(0)),
             (0, format!("{context}/attributions/2/insight"), json!([{"value": "null", "average": 11}])),
             (0, format!("{context}/attributions/0/insight"), json!([{"value": "a", "average": 13}])),
-            (0, format!("{context}/attributions/0/insight"), json!([{"value": "a", "average": 1}, {"value": "b", "average": 2}])),
+            (
+                0,
+                format!("{context}/attributions/0/insight"),
+                json!([{"value": "a", "average": 1}, {"value": "b", "average": 2}]),
+            ),
             (0, format!("{context}/attributions/2/attribute"), json!("userAgent")),
             (0, "/insightDetails/errorCode".into(), json!("AccessDenied")),
             (0, "/trailsight/series".into(), json!("111122223333/eu-west-1/iam.amazonaws.com/DeleteUser")),

@@ -24,7 +24,9 @@ fn records() -> Vec<Value> {
         made.push(away);
     }
     let late = start + hours * 60 - 90;
-    (0..400).for_each(|number| made.push(Made::write(late + number as i64 % 4, "iam", "CreateAccessKey", "mallory", number)));
+    (0..400).for_each(|number| {
+        made.push(Made::write(late + number as i64 % 4, "iam", "CreateAccessKey", "mallory", number))
+    });
     for number in 0..300 {
         let mut denied = Made::write(late + 30 + number as i64 % 5, "ssm", "DeleteParameter", "mallory", number);
         denied.call.error = Some(if number % 3 == 0 { "ThrottlingException" } else { "AccessDenied" }.to_owned());
@@ -37,7 +39,8 @@ fn records() -> Vec<Value> {
 }
 
 fn replay(arguments: &[&str], paths: &[PathBuf]) -> Finished {
-    let mut command = product::command(["replay", "--assume-history", "--sensitivity", "high", "--output-format", "ndjson"]);
+    let mut command =
+        product::command(["replay", "--assume-history", "--sensitivity", "high", "--output-format", "ndjson"]);
     command.args(arguments).args(paths);
     product::run(command).expect(0)
 }
@@ -68,7 +71,11 @@ fn neither_jobs_nor_order_nor_cut_show() {
     let expected = replay(&["--jobs", "1"], &[whole]);
     let insights = expected.insights();
     let raised = |name: &str| insights.iter().any(|insight| insight["insightDetails"]["eventName"] == name);
-    assert!(raised("CreateAccessKey") && raised("DeleteParameter"), "the test must have something to compare:\n{}", expected.stdout);
+    assert!(
+        raised("CreateAccessKey") && raised("DeleteParameter"),
+        "the test must have something to compare:\n{}",
+        expected.stdout
+    );
 
     let mut dice = Dice(seed("replay of re-cut records"));
     for round in 0..sized(2, 6, 24) {

@@ -21,7 +21,22 @@ const MAY_USE: [(&str, &[&str]); 12] = [
     ("http", &["clock", "config", "journal", "telemetry"]),
     ("spine", &["clock", "config", "telemetry", "source", "ingest", "journal", "detect", "deliver"]),
     ("service", &["clock", "config", "telemetry", "source", "ingest", "journal", "detect", "deliver", "spine", "http"]),
-    ("cli", &["clock", "config", "telemetry", "source", "ingest", "journal", "detect", "deliver", "spine", "http", "service"]),
+    (
+        "cli",
+        &[
+            "clock",
+            "config",
+            "telemetry",
+            "source",
+            "ingest",
+            "journal",
+            "detect",
+            "deliver",
+            "spine",
+            "http",
+            "service",
+        ],
+    ),
 ];
 
 const LONGEST_FILE: usize = 500;
@@ -56,14 +71,19 @@ fn the_table_of_rooms_has_one_direction() {
     for (place, (room, allowed)) in MAY_USE.iter().enumerate() {
         for used in *allowed {
             let before = MAY_USE.iter().position(|(name, _)| name == used);
-            assert!(before.is_some_and(|before| before < place), "{room} may use {used}, which does not stand before it");
+            assert!(
+                before.is_some_and(|before| before < place),
+                "{room} may use {used}, which does not stand before it"
+            );
         }
     }
 }
 
 #[test]
 fn schemas_and_detectors_are_leaves_that_do_not_know_each_other() {
-    for (leaf, strangers) in [("schemas", ["trailsight", "trailsight-detectors"]), ("detectors", ["trailsight", "trailsight-schemas"])] {
+    for (leaf, strangers) in
+        [("schemas", ["trailsight", "trailsight-detectors"]), ("detectors", ["trailsight", "trailsight-schemas"])]
+    {
         let manifest = manifest(leaf);
         for table in ["dependencies", "dev-dependencies", "build-dependencies"] {
             for stranger in strangers {
@@ -72,7 +92,8 @@ fn schemas_and_detectors_are_leaves_that_do_not_know_each_other() {
         }
     }
     let arithmetic = manifest("detectors");
-    let needs: Vec<&String> = arithmetic["dependencies"].as_table().map(|table| table.keys().collect()).unwrap_or_default();
+    let needs: Vec<&String> =
+        arithmetic["dependencies"].as_table().map(|table| table.keys().collect()).unwrap_or_default();
     assert_eq!(needs, ["libm"], "detectors needs nothing but the arithmetic of libm");
     assert!(read(&repository().join("detectors/src/lib.rs")).contains("#![no_std]"));
 }
@@ -91,7 +112,8 @@ fn nothing_depends_on_tests_and_bench() {
 
 #[test]
 fn only_the_clock_reads_a_clock() {
-    let clocks = ["SystemTime", "Instant", "Timestamp", "Zoned", "Utc", "OffsetDateTime"].map(|name| format!("{name}::now("));
+    let clocks =
+        ["SystemTime", "Instant", "Timestamp", "Zoned", "Utc", "OffsetDateTime"].map(|name| format!("{name}::now("));
     let found = files_with(&clocks, |path| !path.ends_with("engine/src/clock.rs"));
     assert!(found.is_empty(), "{found:#?}");
 }
@@ -122,8 +144,19 @@ fn files_are_short_and_have_names_of_their_own() {
 #[test]
 fn the_top_of_the_repository_holds_what_it_should() {
     let wanted: BTreeSet<&str> = [
-        "Cargo.toml", "Cargo.lock", "README.md", "ARCHITECTURE.md", "CHANGELOG.md", "LICENSE", "schemas", "detectors", "engine",
-        "tests", "bench", "deploy", "docs",
+        "Cargo.toml",
+        "Cargo.lock",
+        "README.md",
+        "ARCHITECTURE.md",
+        "CHANGELOG.md",
+        "LICENSE",
+        "schemas",
+        "detectors",
+        "engine",
+        "tests",
+        "bench",
+        "deploy",
+        "docs",
     ]
     .into();
     let names: BTreeSet<String> = fs::read_dir(repository())
@@ -141,7 +174,8 @@ fn what_the_documents_name_is_there() {
     let mut broken = Vec::new();
     let top = repository();
     let mut documents = vec![top.join("README.md"), top.join("ARCHITECTURE.md")];
-    documents.extend(walk(&top.join("docs")).into_iter().filter(|path| path.extension().is_some_and(|each| each == "md")));
+    documents
+        .extend(walk(&top.join("docs")).into_iter().filter(|path| path.extension().is_some_and(|each| each == "md")));
     for document in documents {
         let text = read(&document);
         for (target, _) in text.split("](").skip(1).filter_map(|rest| rest.split_once(')')) {
@@ -168,14 +202,16 @@ fn what_the_documents_name_is_there() {
 
 /// Lines of fenced shell blocks that call a script of ours or `trailsight`.
 fn commands(text: &str) -> Vec<String> {
-    let shell = text.split("```").skip(1).step_by(2).filter(|block| block.starts_with("sh") || block.starts_with("console"));
+    let shell =
+        text.split("```").skip(1).step_by(2).filter(|block| block.starts_with("sh") || block.starts_with("console"));
     let lines = shell.flat_map(str::lines).map(|line| line.trim().trim_start_matches("$ "));
     lines.filter(|line| line.starts_with("./") || line.starts_with("trailsight ")).map(str::to_owned).collect()
 }
 
 /// Whether the program knows this command and each of its long options.
 fn understood(words: &[&str]) -> bool {
-    let plain: Vec<&str> = words.iter().take_while(|word| word.chars().all(|each| each.is_ascii_lowercase())).copied().collect();
+    let plain: Vec<&str> =
+        words.iter().take_while(|word| word.chars().all(|each| each.is_ascii_lowercase())).copied().collect();
     let deepest = (1..=plain.len()).rev().find_map(|length| {
         let mut command = product::command(&plain[..length]);
         command.arg("--help");
@@ -190,7 +226,8 @@ fn understood(words: &[&str]) -> bool {
 fn uses(text: &str) -> BTreeSet<String> {
     let mut found = BTreeSet::new();
     for rest in text.split("crate::").skip(1) {
-        let name = |text: &str| text.chars().take_while(|each| each.is_alphanumeric() || *each == '_').collect::<String>();
+        let name =
+            |text: &str| text.chars().take_while(|each| each.is_alphanumeric() || *each == '_').collect::<String>();
         match rest.strip_prefix('{') {
             Some(list) => {
                 let list = list.split("};").next().unwrap_or_default();
@@ -234,7 +271,10 @@ fn manifest(package: &str) -> toml::Table {
 }
 
 fn all_sources() -> Vec<PathBuf> {
-    ["schemas", "detectors", "engine", "tests", "bench"].iter().flat_map(|room| sources(&repository().join(room))).collect()
+    ["schemas", "detectors", "engine", "tests", "bench"]
+        .iter()
+        .flat_map(|room| sources(&repository().join(room)))
+        .collect()
 }
 
 fn sources(folder: &Path) -> Vec<PathBuf> {
@@ -268,7 +308,8 @@ mod tests {
 
     #[test]
     fn uses_are_found_in_every_form() {
-        let text = "use crate::ingest::Tally;\nuse crate::{journal::{Seq, Journal}, clock};\nlet a = crate::deliver::x();";
+        let text =
+            "use crate::ingest::Tally;\nuse crate::{journal::{Seq, Journal}, clock};\nlet a = crate::deliver::x();";
         let found: Vec<String> = uses(text).into_iter().collect();
         assert_eq!(found, ["clock", "deliver", "ingest", "journal"]);
         assert!(uses(&product_part("// crate::http\n#[cfg(test)]\nmod tests { use crate::cli; }")).is_empty());
@@ -276,6 +317,9 @@ mod tests {
 
     #[test]
     fn commands_are_found_in_shell_blocks() {
-        assert_eq!(commands("```sh\n./tests/run --quick\n# no\n```\n```toml\ntrailsight x\n```"), ["./tests/run --quick"]);
+        assert_eq!(
+            commands("```sh\n./tests/run --quick\n# no\n```\n```toml\ntrailsight x\n```"),
+            ["./tests/run --quick"]
+        );
     }
 }

@@ -138,7 +138,8 @@ impl Service {
 
     /// A page as text, with its status code.
     pub(crate) async fn get(&self, path: &str) -> Option<(u16, String)> {
-        let response = reqwest::Client::new().get(format!("{}{path}", self.url)).timeout(LIMIT / 4).send().await.ok()?;
+        let response =
+            reqwest::Client::new().get(format!("{}{path}", self.url)).timeout(LIMIT / 4).send().await.ok()?;
         Some((response.status().as_u16(), response.text().await.ok()?))
     }
 
@@ -157,7 +158,9 @@ impl Service {
         });
         match found.await {
             Some(value) => value,
-            None => panic!("{path} never said {what}; last:\n{:#}\n{}", last.into_inner().unwrap_or_default(), self.log()),
+            None => {
+                panic!("{path} never said {what}; last:\n{:#}\n{}", last.into_inner().unwrap_or_default(), self.log())
+            }
         }
     }
 

@@ -75,9 +75,8 @@ pub fn disagreements(calls: &Calls, insight: &Value, start: &Value) -> Vec<Strin
         wanted.push("errorCode");
     }
     for attribute in wanted {
-        let listed = context["attributions"].as_array().and_then(|list| {
-            list.iter().find(|each| each["attribute"] == attribute)
-        });
+        let listed =
+            context["attributions"].as_array().and_then(|list| list.iter().find(|each| each["attribute"] == attribute));
         let Some(listed) = listed else {
             // A block is left out where no record has a value for it.
             let told = |window: &Window<'_>| window.calls.iter().any(|call| value_of(call, attribute).is_some());

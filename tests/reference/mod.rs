@@ -8,5 +8,5 @@ mod figures;
 mod time;
 
 pub use calls::{Call, Calls, Kind};
-pub use figures::{disagreements, key_of, Key};
+pub use figures::{Key, disagreements, key_of};
 pub use time::{minute_of, stamp};

@@ -173,7 +173,8 @@ pub(super) fn compare(expected: &[Expected], quiet: Quiet, insights: &[Value]) -
     let loud = |incident: &&Incident| incident.level <= quiet.level;
     broken.extend(left.iter().filter(loud).map(|incident| format!("came unasked: {}", told(incident))));
     if !broken.is_empty() {
-        broken.extend(left.iter().filter(|incident| !loud(incident)).map(|each| format!("(also came: {})", told(each))));
+        broken
+            .extend(left.iter().filter(|incident| !loud(incident)).map(|each| format!("(also came: {})", told(each))));
     }
     broken
 }

@@ -6,7 +6,7 @@ mod parse;
 mod traffic;
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -37,16 +37,29 @@ struct Scenario {
     quiet: expect::Quiet,
 }
 
-#[test]
-fn every_scenario_comes_true() {
-    let folder = repository().join("tests/scenarios");
-    let mut files: Vec<_> = fs::read_dir(&folder)
+fn files() -> Vec<PathBuf> {
+    let mut files: Vec<PathBuf> = fs::read_dir(repository().join("tests/scenarios"))
         .expect("tests/scenarios is there")
         .map(|entry| entry.expect("a folder entry").path())
         .filter(|path| path.extension().is_some_and(|ending| ending == "txt"))
         .collect();
     files.sort();
     assert!(files.len() >= 15, "only {} scenarios", files.len());
+    files
+}
+
+#[test]
+fn every_scenario_can_be_read() {
+    for file in files() {
+        let text = fs::read_to_string(&file).expect("a text");
+        let scenario = parse::parse(&text).unwrap_or_else(|mistakes| panic!("{}: {mistakes:#?}", file.display()));
+        assert!(!traffic::unfold(&scenario.traffic).is_empty(), "{}: no call", file.display());
+    }
+}
+
+#[test]
+fn every_scenario_comes_true() {
+    let files = files();
     let (next, failures) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
     std::thread::scope(|scope| {
         for _ in 0..std::thread::available_parallelism().map_or(1, usize::from) {
@@ -74,7 +87,8 @@ fn said(panic: &(dyn std::any::Any + Send)) -> String {
 
 fn play(file: &Path) -> Result<(), Vec<String>> {
     let text = fs::read_to_string(file).map_err(|error| vec![error.to_string()])?;
-    let scenario = parse::parse(&text).map_err(|mistakes| mistakes.iter().map(ToString::to_string).collect::<Vec<_>>())?;
+    let scenario =
+        parse::parse(&text).map_err(|mistakes| mistakes.iter().map(ToString::to_string).collect::<Vec<_>>())?;
     let made = traffic::unfold(&scenario.traffic);
     let mut arguments = vec!["--sensitivity".to_owned(), "high".to_owned()];
     arguments.extend(scenario.arguments.iter().cloned());

@@ -74,7 +74,9 @@ fn period_of(text: &str) -> Said<i64> {
         "hour" => Ok(60),
         "day" => Ok(1440),
         "week" => Ok(7 * 1440),
-        other => duration(other).map_err(|_| format!("{other:?} is not minute, hour, day, week or a duration such as 5m")),
+        other => {
+            duration(other).map_err(|_| format!("{other:?} is not minute, hour, day, week or a duration such as 5m"))
+        }
     }
 }
 
@@ -198,7 +200,8 @@ pub(super) fn table(made: &[Made]) -> String {
         *rows.entry(row).or_default() += 1;
     }
     let mut table =
-        "minute\taccount\tregion\tsource\tname\tcategory\treadOnly\terrorCode\tprincipal\tuserAgent\tcalls\n".to_owned();
+        "minute\taccount\tregion\tsource\tname\tcategory\treadOnly\terrorCode\tprincipal\tuserAgent\tcalls\n"
+            .to_owned();
     for (row, calls) in rows {
         table.push_str(&format!("{}\t{calls}\n", row.join("\t")));
     }
@@ -217,7 +220,10 @@ mod tests {
     #[test]
     fn a_line_unfolds_into_its_calls() {
         assert_eq!(minutes("2 per hour of iam:A by root, day 1 at 03:00 for 2h"), [1620, 1620, 1680, 1680]);
-        assert_eq!(minutes("1 per day of iam:A by root, weekdays 3 to 8 at 02:00 for 1m"), [4440, 5880, 10_200, 11_640]);
+        assert_eq!(
+            minutes("1 per day of iam:A by root, weekdays 3 to 8 at 02:00 for 1m"),
+            [4440, 5880, 10_200, 11_640]
+        );
         assert_eq!(minutes("1 per minute of iam:A by root, delivered twice, day 0 at 00:00 for 1m"), [0, 0]);
         let about = minutes("~300 per hour of iam:A by root, days 0 to 1");
         assert!((13_500..15_300).contains(&about.len()), "{}", about.len());
