@@ -145,8 +145,8 @@ async fn metrics(service: &Service) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn demo_finds_something_within_half_a_minute() {
     let folder = TempDir::new().expect("a folder");
-    let mut command = product::command(["demo"]);
-    command.current_dir(&folder).env("TRAILSIGHT__HTTP__LISTEN", "127.0.0.1:0").env("TMPDIR", folder.path());
+    let mut command = product::command(["demo", "--listen", "127.0.0.1:0"]);
+    command.current_dir(&folder).env("TMPDIR", folder.path());
     let began = instant();
     let mut service = Service::spawn(command);
     service.listening();

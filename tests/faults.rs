@@ -33,7 +33,7 @@ fn beside_good_ones(name: &str, bytes: &[u8], counted: std::ops::RangeInclusive<
     fs::write(folder.path().join("m.json.gz"), bytes).expect("written");
     fs::write(folder.path().join("z.json.gz"), gzip(&wrapped(Envelope::Lines, &good(120)[50..]))).expect("written");
     let finished = replay_folder(folder.path()).expect(3);
-    let records = finished.summary("record");
+    let records = finished.summary("records counted");
     assert!(counted.contains(&records), "{name}: {records} records, not {counted:?}\n{}", finished.stderr);
 }
 
@@ -105,7 +105,7 @@ fn a_line_of_a_gigabyte_is_passed_over_within_bounded_memory() {
         stdin.write_all(&wrapped(Envelope::Lines, &good(120)[50..]))
     });
     let finished = finished.expect(3);
-    assert!((120..=121).contains(&finished.summary("record")), "{}", finished.stderr);
+    assert!((120..=121).contains(&finished.summary("records counted")), "{}", finished.stderr);
 }
 
 #[test]
@@ -118,7 +118,7 @@ fn a_counts_table_with_impossible_rows_is_read_past_them() {
     };
     let counts = |text: &str| product::replay(["--assume-history", "--input-format", "counts", "-"], text.as_bytes());
     let right = "2024-03-04T00:00:00Z";
-    assert_eq!(counts(&table(&[(right, "3"), (right, "4")])).expect(0).summary("record"), 7);
+    assert_eq!(counts(&table(&[(right, "3"), (right, "4")])).expect(0).summary("records counted"), 7);
     for (minute, calls) in [
         (right, "9223372036854775808"),
         (right, "18446744073709551616"),
@@ -131,7 +131,7 @@ fn a_counts_table_with_impossible_rows_is_read_past_them() {
         ("noon", "1"),
     ] {
         let finished = counts(&table(&[(right, "3"), (minute, calls), (right, "4")])).expect(3);
-        assert!((7..=8).contains(&finished.summary("record")), "{minute} {calls}:\n{}", finished.stderr);
+        assert!((7..=8).contains(&finished.summary("records counted")), "{minute} {calls}:\n{}", finished.stderr);
     }
     let finished = counts("minute,account,region,source,calls\n2024-03-04T00:00:00Z,1,eu-west-1,iam.amazonaws.com,1\n");
     assert!(matches!(finished.status, Some(2 | 3)), "{finished:?}");

@@ -25,7 +25,7 @@ fn real_records_are_counted_and_judged_right() {
         product::command(["replay", "--assume-history", "--sensitivity", "high", "--output-format", "ndjson"]);
     command.arg(&folder);
     let finished = product::run(command).expect(0);
-    assert_eq!(finished.summary("record"), 2900);
+    assert_eq!(finished.summary("records counted"), 2900);
     let insights = finished.insights();
     let raised = |kind: &str, error: Option<&str>| {
         insights.iter().any(|insight| {

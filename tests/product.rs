@@ -83,28 +83,21 @@ impl Finished {
         relations::check(&self.stdout)
     }
 
-    /// The number beside `word` in the closing summary on standard error: the first whole number of the
-    /// last line that names it, thousands separated in any way.
+    /// The number in front of `words` in the closing summary on standard error.
     #[track_caller]
-    pub(crate) fn summary(&self, word: &str) -> u64 {
-        let line =
-            self.stderr.lines().rev().find(|line| line.to_lowercase().contains(word) && first_number(line).is_some());
-        line.and_then(first_number).unwrap_or_else(|| panic!("no count of {word} in the summary:\n{}", self.stderr))
+    pub(crate) fn summary(&self, words: &str) -> u64 {
+        let found = self.stderr.lines().rev().find_map(|line| number_before(line, words));
+        found.unwrap_or_else(|| panic!("no number of {words} in the summary:\n{}", self.stderr))
     }
 }
 
-fn first_number(line: &str) -> Option<u64> {
-    let mut digits = String::new();
-    let mut rest = line.chars().skip_while(|each| !each.is_ascii_digit()).peekable();
-    while let Some(each) = rest.next() {
-        let separates = matches!(each, ',' | '_' | '\'' | '\u{202f}' | '\u{2009}');
-        match each {
-            _ if each.is_ascii_digit() => digits.push(each),
-            _ if separates && rest.peek().is_some_and(char::is_ascii_digit) => {}
-            _ => break,
-        }
-    }
-    digits.parse().ok()
+/// `2,900` of `2,900 records counted`, however thousands are separated.
+fn number_before(line: &str, words: &str) -> Option<u64> {
+    let (head, _) = line.split_once(words)?;
+    let separates = |each: char| matches!(each, ',' | '_' | '\'' | '\u{202f}' | '\u{2009}');
+    let number: String =
+        head.trim_end().chars().rev().take_while(|each| each.is_ascii_digit() || separates(*each)).collect();
+    number.chars().rev().filter(char::is_ascii_digit).collect::<String>().parse().ok()
 }
 
 /// Runs a command to its end with nothing on standard input.
@@ -161,13 +154,15 @@ pub(crate) fn replay<A: AsRef<OsStr>>(arguments: impl IntoIterator<Item = A>, in
 
 #[cfg(test)]
 mod tests {
-    use super::first_number;
+    use super::number_before;
 
     #[test]
     fn numbers_of_a_summary_are_read_however_thousands_are_separated() {
-        assert_eq!(first_number("records   2,900 (12 a second)"), Some(2900));
-        assert_eq!(first_number("2\u{202f}900 records"), Some(2900));
-        assert_eq!(first_number("records: 7, duplicates: 3"), Some(7));
-        assert_eq!(first_number("nothing"), None);
+        let line = "2,900 records counted, 1 duplicates, 12\u{202f}000 not read (5 records/s)";
+        for (words, number) in
+            [("records counted", Some(2900)), ("duplicates", Some(1)), ("not read", Some(12_000)), ("lost", None)]
+        {
+            assert_eq!(number_before(line, words), number, "{words}");
+        }
     }
 }

@@ -85,7 +85,7 @@ fn neither_jobs_nor_order_nor_cut_show() {
         for jobs in ["1", "2", "4"] {
             let came = replay(&["--jobs", jobs], &paths);
             assert_eq!(came.stdout, expected.stdout, "round {round}, --jobs {jobs}, {} files", paths.len());
-            assert_eq!(came.summary("duplicate"), expected.summary("duplicate"));
+            assert_eq!(came.summary("duplicates"), expected.summary("duplicates"));
         }
         let whole_folder = replay(&[], &[pieces.path().to_owned()]);
         assert_eq!(whole_folder.stdout, expected.stdout, "round {round}, the folder as one argument");
