@@ -142,7 +142,8 @@ fn configured(folder: &Path, inbox: &Path, url: &str) -> Setup {
     let sink = format!(
         "[sinks.hook]\ntype = \"webhook\"\nurl = \"{url}\"\nformat = \"insight\"\nsecrets = [\"whsec_{key}\"]\n"
     );
-    setup(folder, inbox, &folder.join("data"), &sink)
+    // Small loads: many journal entries, and so many instants that differ.
+    setup(folder, inbox, &folder.join("data"), &format!("[limits]\nload_records = 1000\n\n{sink}"))
 }
 
 /// Waits until everything is counted and everything is delivered, and checks the totals.

@@ -33,6 +33,7 @@ impl Made {
     pub(crate) fn write(minute: i64, source: &str, name: &str, user: &str, number: u64) -> Made {
         Made {
             call: Call {
+                calls: 1,
                 minute,
                 account: ACCOUNT.to_owned(),
                 region: "eu-west-1".to_owned(),

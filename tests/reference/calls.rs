@@ -20,6 +20,8 @@ pub enum Kind {
 /// One record, as far as figures need it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Call {
+    /// How many calls these are: 1 for a record, more for a row of a counts table.
+    pub calls: u64,
     /// Minute of `eventTime` since the epoch.
     pub minute: i64,
     /// `recipientAccountId`, else the caller's.
@@ -89,6 +91,7 @@ fn text(value: &Value) -> Option<String> {
 fn call(record: &Value) -> Option<Call> {
     let identity = &record["userIdentity"];
     Some(Call {
+        calls: 1,
         minute: minute_of(record["eventTime"].as_str()?)?,
         account: text(&record["recipientAccountId"]).or_else(|| text(&identity["accountId"]))?,
         region: text(&record["awsRegion"])?,

@@ -67,8 +67,8 @@ pub fn disagreements(calls: &Calls, insight: &Value, start: &Value) -> Vec<Strin
     let statistics = &context["statistics"];
     number(&mut found, "baselineDuration", &statistics["baselineDuration"], baseline.minutes as f64);
     number(&mut found, "insightDuration", &statistics["insightDuration"], judged.minutes as f64);
-    number(&mut found, "baseline.average", &statistics["baseline"]["average"], baseline.average(baseline.calls.len()));
-    number(&mut found, "insight.average", &statistics["insight"]["average"], judged.average(judged.calls.len()));
+    number(&mut found, "baseline.average", &statistics["baseline"]["average"], baseline.average(baseline.count()));
+    number(&mut found, "insight.average", &statistics["insight"]["average"], judged.average(judged.count()));
 
     let mut wanted = vec!["userIdentityArn", "userAgent"];
     if key.error.is_none() {
@@ -102,7 +102,11 @@ impl<'a> Window<'a> {
         Window { minutes: to - from, calls }
     }
 
-    fn average(&self, count: usize) -> f64 {
+    fn count(&self) -> u64 {
+        self.calls.iter().map(|call| call.calls).sum()
+    }
+
+    fn average(&self, count: u64) -> f64 {
         count as f64 / self.minutes as f64
     }
 }
@@ -137,11 +141,11 @@ fn value_of(call: &Call, attribute: &str) -> Option<String> {
 /// Most calls first, ties by the value. Records without the attribute have no documented value, so a list
 /// that holds some of them is compared in what it says of the named ones.
 fn top_five(found: &mut Vec<String>, what: &str, said: &Value, window: &Window<'_>, attribute: &str) {
-    let mut counts: BTreeMap<String, usize> = BTreeMap::new();
+    let mut counts: BTreeMap<String, u64> = BTreeMap::new();
     let mut unnamed = false;
     for call in &window.calls {
         match value_of(call, attribute) {
-            Some(value) => *counts.entry(value).or_default() += 1,
+            Some(value) => *counts.entry(value).or_default() += call.calls,
             None => unnamed = true,
         }
     }
@@ -157,7 +161,7 @@ fn top_five(found: &mut Vec<String>, what: &str, said: &Value, window: &Window<'
         }
         return;
     }
-    let mut ranked: Vec<(String, usize)> = counts.into_iter().collect();
+    let mut ranked: Vec<(String, u64)> = counts.into_iter().collect();
     ranked.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
     ranked.truncate(5);
     let names: Vec<&str> = said.iter().filter_map(|each| each["value"].as_str()).collect();

@@ -53,7 +53,7 @@ fn every_scenario_can_be_read() {
     for file in files() {
         let text = fs::read_to_string(&file).expect("a text");
         let scenario = parse::parse(&text).unwrap_or_else(|mistakes| panic!("{}: {mistakes:#?}", file.display()));
-        assert!(!traffic::unfold(&scenario.traffic).is_empty(), "{}: no call", file.display());
+        assert!(!traffic::unfold(&scenario.traffic, scenario.feed).is_empty(), "{}: no call", file.display());
     }
 }
 
@@ -89,7 +89,7 @@ fn play(file: &Path) -> Result<(), Vec<String>> {
     let text = fs::read_to_string(file).map_err(|error| vec![error.to_string()])?;
     let scenario =
         parse::parse(&text).map_err(|mistakes| mistakes.iter().map(ToString::to_string).collect::<Vec<_>>())?;
-    let made = traffic::unfold(&scenario.traffic);
+    let made = traffic::unfold(&scenario.traffic, scenario.feed);
     let mut arguments = vec!["--sensitivity".to_owned(), "high".to_owned()];
     arguments.extend(scenario.arguments.iter().cloned());
     let input = match scenario.feed {

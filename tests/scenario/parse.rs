@@ -36,6 +36,10 @@ pub(super) fn parse(text: &str) -> Result<Scenario, Vec<Mistake>> {
         }
     }
     let last = text.lines().count();
+    if scenario.feed == Feed::Counts && scenario.traffic.iter().any(traffic::Traffic::needs_records) {
+        let what = "sessions and repeated records need the line `feed records`".to_owned();
+        mistakes.push(Mistake { line: last, what });
+    }
     for (missing, what) in [
         (scenario.title.is_empty(), "no `scenario` line says what it is about"),
         (scenario.traffic.is_empty(), "no `traffic` line"),
@@ -91,6 +95,14 @@ mod tests {
         let said: Vec<String> = mistakes.iter().map(ToString::to_string).collect();
         let lines: Vec<usize> = mistakes.iter().map(|mistake| mistake.line).collect();
         assert_eq!(lines, [3, 4, 5, 6, 7, 8, 9, 10, 11, 12], "{said:#?}");
+    }
+
+    #[test]
+    fn a_table_has_no_sessions() {
+        let text =
+            "scenario a\ntraffic 1 per hour of iam:CreateUser by role/a, sessions 9, days 0 to 8\nexpect nothing";
+        assert_eq!(parse(text).expect_err("it cannot be").len(), 1);
+        parse(&format!("feed records\n{text}")).expect("records have sessions");
     }
 
     #[test]

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use trailsight_tests::reference::{Call, Kind, stamp};
 
+use super::Feed;
 use super::clauses::{Said, api, caller, clock, day, duration, minute};
 use crate::records::{ACCOUNT, DAY_0, Made, id};
 use crate::scale::Dice;
@@ -34,6 +35,7 @@ pub(super) fn parse(text: &str, line: usize) -> Said<Traffic> {
     };
     let (source, name) = api(name)?;
     let call = Call {
+        calls: 1,
         minute: 0,
         account: ACCOUNT.to_owned(),
         region: "eu-west-1".to_owned(),
@@ -81,6 +83,11 @@ fn period_of(text: &str) -> Said<i64> {
 }
 
 impl Traffic {
+    /// Sessions and repeated records do not exist in a counts table.
+    pub(super) fn needs_records(&self) -> bool {
+        self.sessions > 1 || self.copies > 1
+    }
+
     fn add(&mut self, words: &[&str]) -> Said<()> {
         match words {
             [which @ ("days" | "weekdays" | "weekends"), first, "to", last, rest @ ..] => {
@@ -128,26 +135,32 @@ impl Traffic {
         Ok(())
     }
 
-    fn unfold(&self, into: &mut Vec<Made>) {
+    fn unfold(&self, feed: Feed, into: &mut Vec<Made>) {
         let mut dice = Dice(0x7452_4149_4c00 + self.line as u64);
-        let mut number = 0u64;
+        let mut calls_at: BTreeMap<i64, u64> = BTreeMap::new();
         for &(from, to) in &self.windows {
             for period in (from..to).step_by(self.period as usize) {
                 let calls = if self.about { poisson(&mut dice, self.calls as f64) } else { self.calls };
                 for _ in 0..calls {
                     let offset = if self.about { dice.below(self.period as u64) as i64 } else { 0 };
-                    let minute = (period + offset).min(to - 1);
-                    number += 1;
-                    let made = self.one(minute, number, &mut dice);
-                    into.extend(std::iter::repeat_n(made, self.copies));
+                    *calls_at.entry((period + offset).min(to - 1)).or_default() += 1;
                 }
+            }
+        }
+        let mut number = 0;
+        for (minute, calls) in calls_at {
+            // A row of a table is many calls; a record is one.
+            let (records, each) = if feed == Feed::Counts { (1, calls) } else { (calls, 1) };
+            for _ in 0..records {
+                number += 1;
+                let made = self.one(minute, number, each, &mut dice);
+                into.extend(std::iter::repeat_n(made, self.copies));
             }
         }
     }
 
-    fn one(&self, minute: i64, number: u64, dice: &mut Dice) -> Made {
-        let mut call = self.call.clone();
-        call.minute = minute;
+    fn one(&self, minute: i64, number: u64, calls: u64, dice: &mut Dice) -> Made {
+        let call = Call { minute, calls, ..self.call.clone() };
         Made {
             call,
             second: dice.below(60) as i64,
@@ -172,10 +185,10 @@ fn poisson(dice: &mut Dice, mean: f64) -> u64 {
     }
 }
 
-/// Every call of every line; copies beside each other.
-pub(super) fn unfold(lines: &[Traffic]) -> Vec<Made> {
+/// Every call of every line, as records or as rows of a table; copies beside each other.
+pub(super) fn unfold(lines: &[Traffic], feed: Feed) -> Vec<Made> {
     let mut made = Vec::new();
-    lines.iter().for_each(|line| line.unfold(&mut made));
+    lines.iter().for_each(|line| line.unfold(feed, &mut made));
     made
 }
 
@@ -197,7 +210,7 @@ pub(super) fn table(made: &[Made]) -> String {
             call.identity.clone().unwrap_or_default(),
             call.agent.clone().unwrap_or_default(),
         ];
-        *rows.entry(row).or_default() += 1;
+        *rows.entry(row).or_default() += call.calls;
     }
     let mut table =
         "minute\taccount\tregion\tsource\tname\tcategory\treadOnly\terrorCode\tprincipal\tuserAgent\tcalls\n"
@@ -210,11 +223,11 @@ pub(super) fn table(made: &[Made]) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{parse, table, unfold};
+    use super::{Feed, parse, table, unfold};
     use crate::records::DAY_0;
 
     fn minutes(line: &str) -> Vec<i64> {
-        unfold(&[parse(line, 1).expect(line)]).iter().map(|made| made.call.minute - DAY_0).collect()
+        unfold(&[parse(line, 1).expect(line)], Feed::Records).iter().map(|made| made.call.minute - DAY_0).collect()
     }
 
     #[test]
@@ -231,10 +244,12 @@ mod tests {
 
     #[test]
     fn the_table_adds_up_to_the_calls() {
-        let made = unfold(&[parse("3 per minute of iam:A by user/a, failing with No, days 0 to 0", 1).expect("right")]);
+        let traffic = parse("3 per minute of iam:A by user/a, failing with No, days 0 to 0", 1).expect("right");
+        let made = unfold(&[traffic], Feed::Counts);
         let table = table(&made);
         assert_eq!(table.lines().count(), 1441);
         let sum: u64 = table.lines().skip(1).filter_map(|line| line.rsplit('\t').next()?.parse::<u64>().ok()).sum();
-        assert_eq!(sum, made.len() as u64);
+        assert_eq!(sum, 3 * 1440);
+        assert_eq!(made.len(), 1440);
     }
 }
