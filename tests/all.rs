@@ -1,1 +1,33 @@
-//! p
+//! The one test binary: the system from outside. In reading order:
+//!
+//! | module | question |
+//! |---|---|
+//! | [`scale`] | how large is this run, and what cannot run here? |
+//! | [`product`] | how is the binary started, fed, waited for and stopped? |
+//! | [`service`] | the same for `run` and `demo`: a process that answers HTTP |
+//! | [`relations`] | does what must hold for every insight hold for every insight that any test prints? |
+//! | [`records`] | how are CloudTrail records made and wrapped? |
+//! | [`rooms`] | do the rooms of the code depend on each other in the one direction that was meant? |
+//! | [`scenario`] | traffic in, insights out: does every text under `scenarios/` come true? |
+//! | [`figures`] | do all figures agree with the slow reference, on our own records and on real ones? |
+//! | [`replay`] | the same bytes out for any jobs, order, cut, envelope and compression? |
+//! | [`faults`] | does bad input, a full disk, a damaged file, a wrong configuration end as documented? |
+//! | [`crash`] | are totals and incidents those of an undisturbed run, wherever the process is killed? |
+//! | [`api`] | do `run` and `demo` say over HTTP what the reference of the interface promises? |
+//! | [`bench`] | do the benchmarks run, and give the same answer twice? |
+//!
+//! Every test here needs the binary: `cargo build --release --bin trailsight`, or `TRAILSIGHT_BIN`.
+
+mod scale;
+mod product;
+mod service;
+mod relations;
+mod records;
+mod rooms;
+mod scenario;
+mod figures;
+mod replay;
+mod faults;
+mod crash;
+mod api;
+mod bench;
