@@ -1,1 +1,38 @@
-//! placeholder
+#![no_std]
+#![doc = "The mathematics of one series: calls per minute in, and when they are unusual out."]
+//!
+//! [`Series::close`] takes minutes in order and learns; [`Series::probe`] judges a minute that is still open. Nothing
+//! here reads a clock, draws a number at random or allocates per minute; the same minutes give the same bits on every
+//! machine. Modules stand in reading order: numbers, what is usual, what is unusual, the series.
+//!
+//! Places for what comes: a statistic is a variant of `calibration::Statistic` with its share and priors, an answer in
+//! `judge`, and a new layout version in `pack`.
+
+extern crate alloc;
+
+pub mod numerics;
+mod calendar;
+mod minifloat;
+mod profile;
+mod template;
+mod level;
+mod dispersion;
+mod model;
+mod recurrence;
+mod record;
+mod priors;
+mod calibration;
+mod firstuse;
+mod finding;
+mod judge;
+mod episode;
+mod series;
+mod pack;
+#[cfg(test)]
+mod tests;
+
+pub use calendar::{LAST_MINUTE, Minute, WEEK};
+pub use finding::{Context, EndReason, Finding, Judge, Level, Step, Test, Transition};
+pub use firstuse::{FirstUsePool, PoolUnpackError};
+pub use pack::UnpackError;
+pub use series::{FORGET, MOST_CALLS, Series};

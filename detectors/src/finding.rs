@@ -1,0 +1,132 @@
+//! What a series says: levels, tests, findings, transitions, and what it must be told to judge.
+
+use crate::calendar::Minute;
+use crate::firstuse::FirstUsePool;
+
+/// How loud an alarm is allowed to be: the strictest level first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Level {
+    /// The fewest false alarms.
+    Low,
+    /// The default.
+    Medium,
+    /// Everything worth a look.
+    High,
+}
+
+impl Level {
+    /// All levels, strictest first: the order of every array of three in this crate.
+    pub const ALL: [Self; 3] = [Self::Low, Self::Medium, Self::High];
+}
+
+/// The question that answered yes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Test {
+    /// Too many calls in one minute.
+    Minute,
+    /// Too many calls in five minutes.
+    FiveMinutes,
+    /// Far more than any minute of the last seven days.
+    Record,
+    /// Too many calls in the first hour of a series that was silent.
+    FirstUse,
+}
+
+/// How far learning is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Judge {
+    /// Learning only: nothing opens.
+    Nothing,
+    /// Only the strictest level may open.
+    Provisional,
+    /// Every level.
+    Full,
+}
+
+impl Judge {
+    pub(crate) fn allows(self, level: Level) -> bool {
+        match self {
+            Self::Nothing => false,
+            Self::Provisional => level == Level::Low,
+            Self::Full => true,
+        }
+    }
+}
+
+/// What a series is told whenever it judges.
+#[derive(Clone, Copy)]
+pub struct Context<'a> {
+    /// Alarm episodes per minute this series may raise by chance, by [`Level::ALL`].
+    pub alpha: [f64; 3],
+    /// The account's first bursts, calls or errors apart.
+    pub pool: &'a FirstUsePool,
+    /// First-use alarms per minute allowed to the whole account (to this pool of it), by [`Level::ALL`].
+    pub pool_alpha: [f64; 3],
+    /// Which levels may open.
+    pub judge: Judge,
+    /// False: the calls of the minute being closed are kept out of what is learned (muted); silence still teaches.
+    pub learn: bool,
+}
+
+/// One answer, in calls per minute.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Finding {
+    /// The strictest level at which it fires.
+    pub level: Level,
+    /// Which question answered yes.
+    pub test: Test,
+    /// The likely change point: the first minute of the incident.
+    pub start: Minute,
+    /// The last minute of the evaluation window.
+    pub decided: Minute,
+    /// Minutes of the evaluation window, which ends with `decided`.
+    pub window: u32,
+    /// Expected calls per minute in the window.
+    pub expected: f64,
+    /// Observed calls per minute in the window.
+    pub observed: f64,
+    /// The alarm budget a minute at which this would just have fired, in the unit of [`Context::alpha`], or of
+    /// [`Context::pool_alpha`] for [`Test::FirstUse`].
+    pub rate: f64,
+}
+
+/// Why an incident ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EndReason {
+    /// The calls came back to what is expected.
+    Returned,
+    /// The new level lasted and is the expected one from now on.
+    Accepted,
+}
+
+/// What changed with a minute.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Transition {
+    /// An incident began.
+    Opened(Finding),
+    /// The open incident passed a stricter level; `start` is that of the incident.
+    Raised(Finding),
+    /// The open incident is over.
+    Ended {
+        /// The first minute of the incident.
+        start: Minute,
+        /// The first minute after it, back-dated.
+        end: Minute,
+        /// Why.
+        reason: EndReason,
+    },
+}
+
+/// What closing a minute led to.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Step {
+    /// What happened with the minute itself.
+    pub transition: Option<Transition>,
+    /// What happened before that: an End in the empty minutes closed first (only a caller that skips minutes while
+    /// `awake` sees it), or a Raise of an incident that this minute ended.
+    pub before: Option<Transition>,
+    /// Size of a first burst whose hour is over, for [`FirstUsePool::observe`].
+    pub first_burst: Option<u64>,
+    /// Wants the next minute closed even if nothing happens in it.
+    pub awake: bool,
+}

@@ -1,0 +1,450 @@
+//! One series: what came each minute, what is expected, what is unusual.
+//!
+//! Minutes are closed in order; minutes without calls may be left out and are closed as zeros by the next call, to
+//! the same bits. A series silent for `FORGET` minutes is a new one again: so catching up is bounded, and a series that
+//! was evicted after that long and comes back is no different from one that was kept.
+
+use alloc::boxed::Box;
+
+use crate::calendar::{HOUR, LAST_MINUTE, Minute, WEEK};
+use crate::calibration::Calibration;
+use crate::episode::{Ending, Episode};
+use crate::finding::{Context, EndReason, Finding, Level, Step, Transition};
+use crate::judge::{Case, WINDOW};
+use crate::model::{Forecast, Model, Outlook, begins_day};
+use crate::record::Maxima;
+use crate::recurrence::Recurrence;
+
+/// Minutes of silence after which nothing of a series is remembered: eight weeks.
+pub const FORGET: u32 = 8 * WEEK;
+
+/// Calls a minute above this count as this: four thousand million.
+pub const MOST_CALLS: u64 = u32::MAX as u64;
+
+/// A first burst is the first hour of a series with at most this many calls in the week before.
+const RARE_CALLS: usize = 2;
+
+/// The place of a minute that there was none of.
+pub(crate) const NEVER: Minute = u32::MAX;
+
+/// The state of one series; see the crate's documentation for what it is told and says.
+#[derive(Clone, PartialEq)]
+pub struct Series {
+    pub(crate) since: Minute,
+    /// The first minute that is not closed.
+    pub(crate) next: Minute,
+    pub(crate) model: Model,
+    pub(crate) calibration: Calibration,
+    pub(crate) recurrence: Recurrence,
+    pub(crate) maxima: Maxima,
+    /// Calls of the four minutes before `next`, oldest first; explained minutes are zero.
+    pub(crate) ring: [u32; WINDOW - 1],
+    /// Minutes of the last calls, newest first.
+    pub(crate) last_calls: [Minute; RARE_CALLS + 1],
+    pub(crate) burst: Option<Box<Burst>>,
+    pub(crate) episode: Option<Box<Episode>>,
+}
+
+/// A first burst whose hour is running.
+#[derive(Clone, Copy, PartialEq)]
+pub(crate) struct Burst {
+    pub(crate) start: Minute,
+    pub(crate) size: u64,
+    /// The strictest level told of it.
+    pub(crate) told: Option<Level>,
+}
+
+impl core::fmt::Debug for Series {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        let mut out = f.debug_struct("Series");
+        out.field("since", &self.since)
+            .field("next", &self.next)
+            .field("episode", &self.episode)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Series {
+    /// A series of an account that has been watched since `watched_since`, without a call until `first` (exclusive).
+    pub fn new(watched_since: Minute, first: Minute) -> Self {
+        Self {
+            since: watched_since.min(first),
+            next: first,
+            model: Model::empty(),
+            calibration: Calibration::default(),
+            recurrence: Recurrence::default(),
+            maxima: Maxima::default(),
+            ring: [0; WINDOW - 1],
+            last_calls: [NEVER; RARE_CALLS + 1],
+            burst: None,
+            episode: None,
+        }
+    }
+
+    /// Closes `minute` with `calls`, and every minute since the last closed one with none. A minute that is closed
+    /// already, or that lies beyond [`LAST_MINUTE`], changes nothing.
+    pub fn close(&mut self, minute: Minute, calls: u64, context: &Context<'_>) -> Step {
+        let mut step = Step::default();
+        if minute >= self.next && minute <= LAST_MINUTE {
+            if calls == 0 {
+                self.close_empty(minute + 1, &mut step);
+                step.transition = step.before.take();
+            } else {
+                self.close_empty(minute, &mut step);
+                self.close_busy(minute, calls.min(MOST_CALLS) as u32, context, &mut step);
+            }
+        }
+        step.awake = self.episode.is_some() || self.burst.is_some();
+        step
+    }
+
+    /// Closes every minute before `until` without calls.
+    fn close_empty(&mut self, until: Minute, step: &mut Step) {
+        while self.next < until {
+            if self.is_blank() {
+                self.next = until;
+            } else if self.covers(self.next) {
+                self.close_empty_minute(step);
+            } else {
+                self.close_empty_span(until);
+            }
+            self.end_burst(step);
+        }
+    }
+
+    /// Blank: nothing is known but that there was nothing. Becomes so again after [`FORGET`].
+    fn is_blank(&mut self) -> bool {
+        if self.model.is_awake() && self.episode.is_none() && self.next >= self.forget_at() {
+            *self = Self::new(self.since, self.next);
+        }
+        !self.model.is_awake()
+    }
+
+    fn forget_at(&self) -> Minute {
+        let [last, ..] = self.last_calls;
+        if last == NEVER { self.next } else { last.saturating_add(FORGET) }
+    }
+
+    fn close_empty_minute(&mut self, step: &mut Step) {
+        let minute = self.next;
+        let forecast = self.forecast(minute);
+        self.model.impute(minute, &forecast);
+        self.calibration.silence(1, self.model.outlook.bucket);
+        let ended = self.observe_episode(minute, 0, &forecast);
+        step.before = ended.or(step.before);
+        self.push(0);
+        self.advance(1);
+    }
+
+    /// As far as the hour, the incident's first minute and the moment of forgetting allow.
+    fn close_empty_span(&mut self, until: Minute) {
+        let from = self.next % HOUR;
+        let start = self.episode.as_ref().map_or(NEVER, |episode| episode.start);
+        let to = until.min(self.next - from + HOUR).min(start);
+        let to = if self.episode.is_none() { to.min(self.forget_at()) } else { to };
+        let minutes = to.saturating_sub(self.next).max(1);
+        self.model.template.remember_silence(from, from + minutes);
+        self.calibration.silence(minutes, self.model.outlook.bucket);
+        (0..minutes.min(WINDOW as u32)).for_each(|_| self.push(0));
+        self.advance(minutes);
+    }
+
+    fn close_busy(&mut self, minute: Minute, calls: u32, context: &Context<'_>, step: &mut Step) {
+        self.wake();
+        self.grow_burst(minute, calls);
+        let forecast = self.forecast(minute);
+        let x = f64::from(calls);
+        let burst = self.burst.as_ref().map(|burst| (burst.start, burst.size));
+        let case = self.case(minute, calls, self.maxima.week(), burst);
+        let (statistics, surprise, explained) = (case.statistics(), case.one_minute(x), case.explained);
+        let finding = case.find(statistics, context);
+        let was_covered = self.covers(minute);
+        step.transition = self.decide(finding);
+        if was_covered && let Some(ended) = self.observe_episode(minute, calls, &forecast) {
+            step.before = step.transition.replace(ended);
+        }
+        let incident = was_covered || self.covers(minute);
+        if incident || !context.learn || (explained && surprise > 0.0) {
+            self.model.impute(minute, &forecast);
+        } else {
+            self.model.learn(minute, calls, &forecast);
+        }
+        self.learn_tail(minute, calls, statistics, surprise, context.learn);
+        self.push(if explained { 0 } else { calls });
+        self.remember_call(minute, calls);
+        self.advance(1);
+        self.end_burst(step);
+    }
+
+    fn learn_tail(&mut self, minute: Minute, calls: u32, statistics: [f64; 3], surprise: f64, learn: bool) {
+        if !learn {
+            return self.calibration.silence(1, self.model.outlook.bucket);
+        }
+        if surprise > 0.0 {
+            self.recurrence.learn(minute, f64::from(calls));
+        }
+        self.calibration.learn(statistics, self.model.outlook.bucket);
+        self.maxima.learn(minute, calls);
+    }
+
+    fn covers(&self, minute: Minute) -> bool {
+        self.episode.as_ref().is_some_and(|episode| episode.covers(minute))
+    }
+
+    /// The first call: from here on silence is learned too.
+    fn wake(&mut self) {
+        if !self.model.is_awake() {
+            self.model.refresh(self.since, self.next / HOUR);
+        }
+    }
+
+    fn advance(&mut self, minutes: u32) {
+        let hour = self.next / HOUR;
+        self.next += minutes;
+        if self.next / HOUR != hour {
+            self.model.end_hour(self.since, hour);
+            self.calibration.decay();
+            if begins_day(self.next) {
+                self.maxima.begin_day(self.next);
+            }
+        }
+    }
+
+    fn push(&mut self, calls: u32) {
+        self.ring.rotate_left(1);
+        if let Some(last) = self.ring.last_mut() {
+            *last = calls;
+        }
+    }
+
+    fn remember_call(&mut self, minute: Minute, calls: u32) {
+        for _ in 0..calls.min(self.last_calls.len() as u32) {
+            self.last_calls.rotate_right(1);
+            self.last_calls[0] = minute;
+        }
+    }
+
+    fn forecast(&self, minute: Minute) -> Forecast {
+        self.model.forecast(&self.model.outlook, self.next / HOUR, minute)
+    }
+
+    /// The outlook for a minute and the hour it was made for: the cached one as far as it reaches.
+    fn outlook(&self, minute: Minute) -> (u32, Outlook) {
+        let hour = self.next / HOUR;
+        if self.model.is_awake() && (hour.saturating_sub(1)..=hour + 1).contains(&(minute / HOUR)) {
+            return (hour, self.model.outlook);
+        }
+        (minute / HOUR, self.model.look(self.since, minute / HOUR))
+    }
+
+    /// `minute` with `calls`, after the four minutes of the ring.
+    fn case(&self, minute: Minute, calls: u32, week_maximum: f64, burst: Option<(Minute, u64)>) -> Case<'_> {
+        let [a, b, c, d] = self.ring;
+        self.case_of(minute, [a, b, c, d, calls].map(f64::from), week_maximum, burst)
+    }
+
+    fn case_of(
+        &self,
+        minute: Minute,
+        calls: [f64; WINDOW],
+        week_maximum: f64,
+        burst: Option<(Minute, u64)>,
+    ) -> Case<'_> {
+        let (hour, outlook) = self.outlook(minute);
+        let forecast = [4, 3, 2, 1, 0].map(|ago| self.model.forecast(&outlook, hour, minute.saturating_sub(ago)));
+        let mut case = Case {
+            calibration: &self.calibration,
+            bucket: outlook.bucket,
+            since: self.since,
+            minute,
+            calls,
+            forecast,
+            week_maximum,
+            explained: false,
+            burst,
+        };
+        // At a job's time every count up to the job's tolerance is explained, also one too small to need it: so that
+        // more calls are never less severe.
+        if self.recurrence.explains(minute, calls[WINDOW - 1]) {
+            case.explained = true;
+            case.calls[WINDOW - 1] = 0.0;
+        }
+        case
+    }
+
+    /// Opens, raises, or neither.
+    fn decide(&mut self, finding: Option<Finding>) -> Option<Transition> {
+        let finding = self.untold(finding?)?;
+        if let Some(burst) = &mut self.burst {
+            burst.told = Some(finding.level);
+        }
+        if let Some(episode) = &mut self.episode {
+            episode.level = finding.level;
+            return Some(Transition::Raised(Finding { start: episode.start, ..finding }));
+        }
+        self.episode = Some(Box::new(Episode::opened(&finding)));
+        Some(Transition::Opened(finding))
+    }
+
+    /// The finding, if it is stricter than what was told of this incident and of this first burst.
+    fn untold(&self, finding: Finding) -> Option<Finding> {
+        let told = match (&self.episode, &self.burst) {
+            (Some(episode), _) => Some(episode.level),
+            (None, Some(burst)) if finding.test == crate::finding::Test::FirstUse => burst.told,
+            _ => None,
+        };
+        told.is_none_or(|told| finding.level < told).then_some(finding)
+    }
+
+    fn observe_episode(&mut self, minute: Minute, calls: u32, forecast: &Forecast) -> Option<Transition> {
+        let episode = self.episode.as_mut()?;
+        let start = episode.start;
+        let Ending { end, reason, ratio } = episode.observe(minute, calls, forecast)?;
+        self.episode = None;
+        if reason == EndReason::Accepted {
+            self.model.accept(self.since, self.next / HOUR, ratio);
+        }
+        Some(Transition::Ended { start, end, reason })
+    }
+
+    /// At most two calls in the week before, in an account watched for that long.
+    fn is_rare(&self, minute: Minute) -> bool {
+        let [.., third_last] = self.last_calls;
+        let silent = third_last == NEVER || minute.saturating_sub(third_last) > WEEK;
+        silent && minute.saturating_sub(self.since) >= WEEK
+    }
+
+    fn grow_burst(&mut self, minute: Minute, calls: u32) {
+        if self.burst.is_none() && self.is_rare(minute) {
+            self.burst = Some(Box::new(Burst { start: minute, size: 0, told: None }));
+        }
+        if let Some(burst) = &mut self.burst {
+            burst.size = burst.size.saturating_add(u64::from(calls));
+        }
+    }
+
+    fn end_burst(&mut self, step: &mut Step) {
+        if let Some(burst) = self.burst.take_if(|burst| burst.start.saturating_add(HOUR) <= self.next) {
+            step.first_burst = Some(burst.size);
+        }
+    }
+
+    /// Judges a minute that is still open: `recent` holds the calls so far of the five minutes that end with it. Its
+    /// counts can only grow, and with them the severity of what is found. None where an incident is open and nothing
+    /// stricter is found, and for closed minutes.
+    pub fn probe(&self, minute: Minute, recent: &[u64; WINDOW], context: &Context<'_>) -> Option<Finding> {
+        let recent = recent.map(|calls| calls.min(MOST_CALLS));
+        let total: u64 = recent.iter().sum();
+        let [.., calls] = recent;
+        let burst = self.burst_so_far(minute, &recent);
+        if minute < self.next || minute > LAST_MINUTE || calls == 0 || (total < 3 && burst.is_none()) {
+            return None;
+        }
+        let window = self.window_so_far(minute, recent);
+        let open = window[..WINDOW - 1].iter().copied().fold(0.0, f64::max);
+        let case = self.case_of(minute, window, self.maxima.week().max(open), burst);
+        self.untold(case.find(case.statistics(), context)?)
+    }
+
+    /// What is known of a first burst, with the open minutes of the window.
+    fn burst_so_far(&self, minute: Minute, recent: &[u64; WINDOW]) -> Option<(Minute, u64)> {
+        let open = (0..).zip(recent.iter().rev()).filter_map(|(ago, calls)| {
+            let at = minute.checked_sub(ago)?;
+            (at >= self.next && *calls > 0).then_some((at, *calls))
+        });
+        let begun = match &self.burst {
+            Some(burst) => (burst.start, burst.size),
+            None => (open.clone().last()?.0, 0),
+        };
+        let within = |(at, _): &(Minute, u64)| (begun.0..begun.0.saturating_add(HOUR)).contains(at);
+        if !within(&(minute, 0)) || (self.burst.is_none() && !self.is_rare(begun.0)) {
+            return None;
+        }
+        let size = open.filter(within).fold(begun.1, |size, (_, calls)| size.saturating_add(calls));
+        Some((begun.0, size))
+    }
+
+    /// The window with closed minutes as they were learned (explained ones are zero) and open ones as they are.
+    fn window_so_far(&self, minute: Minute, recent: [u64; WINDOW]) -> [f64; WINDOW] {
+        let mut window = recent.map(|calls| calls as f64);
+        for (value, ago) in window.iter_mut().zip((0..WINDOW as u32).rev()) {
+            let behind = self.next.saturating_sub(minute.saturating_sub(ago));
+            if behind > 0 {
+                let closed = (WINDOW as u32 - 1).checked_sub(behind).and_then(|at| self.ring.get(at as usize));
+                *value = f64::from(closed.copied().unwrap_or(0));
+            }
+        }
+        window
+    }
+
+    /// The caller told of what [`Self::probe`] found: an incident is open from `finding.start` on. Minutes before it
+    /// that close later still teach; a later minute may raise it.
+    pub fn open_early(&mut self, finding: &Finding) {
+        if let Some(episode) = &mut self.episode {
+            episode.level = episode.level.min(finding.level);
+        } else {
+            if !self.model.is_awake() {
+                // Silence up to here changed nothing; a week is more than any lateness.
+                self.next = self.next.max(finding.start.min(LAST_MINUTE).saturating_sub(WEEK));
+            }
+            self.wake();
+            self.episode = Some(Box::new(Episode::early(finding)));
+        }
+        if let Some(burst) = &mut self.burst {
+            burst.told = Some(burst.told.map_or(finding.level, |told| told.min(finding.level)));
+        }
+    }
+
+    /// Whether an incident is open.
+    pub fn is_active(&self) -> bool {
+        self.episode.is_some()
+    }
+
+    /// The first minute of the current quiet run of an open incident.
+    pub fn quiet_since(&self) -> Option<Minute> {
+        self.episode.as_ref().filter(|episode| episode.quiet > 0.0).map(|episode| episode.quiet_since)
+    }
+
+    /// Calls expected in `minute`.
+    pub fn expected(&self, minute: Minute) -> f64 {
+        let (hour, outlook) = self.outlook(minute);
+        self.model.forecast(&outlook, hour, minute).mean
+    }
+
+    /// The least calls in `minute` that the one-minute test finds unusual, by [`Level::ALL`]; `u64::MAX` if none are.
+    pub fn thresholds(&self, minute: Minute, context: &Context<'_>) -> [u64; 3] {
+        let case = self.case_of(minute, [0.0; WINDOW], self.maxima.week(), None);
+        Level::ALL.map(|level| {
+            let (mut low, mut high) = (1, MOST_CALLS);
+            if !case.minute_fires(high as f64, level, context) {
+                return u64::MAX;
+            }
+            while low < high {
+                let middle = low + (high - low) / 2;
+                if case.minute_fires(middle as f64, level, context) { high = middle } else { low = middle + 1 }
+            }
+            low
+        })
+    }
+
+    /// The last closed minute; the one before the first if none is.
+    pub fn last_closed(&self) -> Minute {
+        self.next.saturating_sub(1)
+    }
+
+    /// The last closed minute with calls.
+    pub fn last_call(&self) -> Option<Minute> {
+        let [last, ..] = self.last_calls;
+        (last != NEVER).then_some(last)
+    }
+
+    /// The first minute since which the account has been watched, as this series counts it.
+    pub fn watched_since(&self) -> Minute {
+        self.since
+    }
+
+    /// The largest minute of the last seven days and today, in calls, rounded up by at most 1/1024.
+    pub fn largest_of_week(&self) -> f64 {
+        self.maxima.week()
+    }
+}

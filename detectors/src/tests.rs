@@ -1,0 +1,6 @@
+//! The series from outside: traffic in, what it says out.
+
+mod behaviour;
+mod bounds;
+mod equality;
+mod traffic;
