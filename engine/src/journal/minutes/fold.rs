@@ -1,8 +1,10 @@
 //! Minutes into five minutes into hours into nothing, and the size limit: a bounded number of rows a call.
 
-use rusqlite::{Connection, OptionalExtension};
+use std::collections::BTreeSet;
 
-use super::{FIVE_MINUTE_DAYS, HOUR_DAYS, MINUTE_DAYS, add_calls, horizon, meta, set_meta};
+use rusqlite::Connection;
+
+use super::{FIVE_MINUTE_DAYS, HOUR_DAYS, MINUTE_DAYS, add_calls, horizon};
 use crate::journal::JournalError;
 use crate::journal::store::{self, unsigned};
 
@@ -10,8 +12,8 @@ use crate::journal::store::{self, unsigned};
 const PER_ROW: usize = 2;
 /// Rows that one call may fold or forget even where little was written.
 const AT_LEAST: usize = 500;
-/// Series that one call looks at for having no minutes left.
-const SWEEP: i64 = 100;
+/// Rows forgotten between two looks at the size.
+const STEP: usize = 100;
 
 fn budget(written: usize) -> usize {
     (written * PER_ROW).max(AT_LEAST)
@@ -21,12 +23,12 @@ fn budget(written: usize) -> usize {
 pub(super) fn fold(connection: &Connection, newest: u32, written: usize) -> Result<(), JournalError> {
     for (period, days, into) in [(1, MINUTE_DAYS, Some(5)), (5, FIVE_MINUTE_DAYS, Some(60)), (60, HOUR_DAYS, None)] {
         let old = take_old(connection, period, horizon(newest, days), budget(written))?;
-        let Some(into) = into else { continue };
+        let Some(into) = into else { return forget_series(connection, &old) };
         for (minute, series, calls) in old {
             add_calls(connection, into, minute, series, calls)?;
         }
     }
-    sweep(connection)
+    Ok(())
 }
 
 type Row = (u32, i64, u64);
@@ -54,12 +56,10 @@ pub(super) fn evict(connection: &Connection, bytes: u64, written: usize) -> Resu
     while left > 0 && store::used_bytes(connection)? > bytes {
         let Some((minute, period)) = oldest(connection)? else { break };
         // In steps, so that no more is forgotten than needed.
-        let rows = take_old(connection, period, minute.saturating_add(1), left.min(100))?.len();
-        left -= rows.min(left);
-        evicted += u64::try_from(rows).unwrap_or(0);
-        if rows == 0 {
-            break;
-        }
+        let rows = take_old(connection, period, minute.saturating_add(1), left.min(STEP))?;
+        forget_series(connection, &rows)?;
+        left = left.saturating_sub(rows.len().max(1));
+        evicted += u64::try_from(rows.len()).unwrap_or(0);
     }
     Ok(evicted)
 }
@@ -74,18 +74,12 @@ fn oldest(connection: &Connection) -> Result<Option<(u32, u32)>, JournalError> {
     Ok(heads.into_iter().min())
 }
 
-/// Names are minted by whoever calls: a series without minutes is forgotten, a few looked at in every call, in turn.
-fn sweep(connection: &Connection) -> Result<(), JournalError> {
-    let swept = meta(connection, "swept")?;
-    let mut last =
-        connection.prepare_cached("SELECT max(id) FROM (SELECT id FROM series WHERE id > ?1 ORDER BY id LIMIT ?2)")?;
-    let last: Option<i64> = last.query_row((swept, SWEEP), |row| row.get(0)).optional()?.flatten();
-    let Some(last) = last else { return set_meta(connection, "swept", 0) };
-    connection
-        .prepare_cached(
-            "DELETE FROM series WHERE id > ?1 AND id <= ?2
-                AND NOT EXISTS(SELECT 1 FROM minutes WHERE series = series.id)",
-        )?
-        .execute((swept, last))?;
-    set_meta(connection, "swept", last)
+/// Names are minted by whoever calls: a series goes with its last minutes.
+fn forget_series(connection: &Connection, gone: &[Row]) -> Result<(), JournalError> {
+    let mut delete = connection
+        .prepare_cached("DELETE FROM series WHERE id = ?1 AND NOT EXISTS(SELECT 1 FROM minutes WHERE series = ?1)")?;
+    for series in gone.iter().map(|(_, series, _)| series).collect::<BTreeSet<_>>() {
+        delete.execute([series])?;
+    }
+    Ok(())
 }

@@ -42,7 +42,7 @@ pub(super) const FORMAT: Format = Format { application: 0x5453_4d31, steps: &[VE
 /// Rows stand in the order of time, where they are written and forgotten; the index is for reading one series.
 const VERSION_1: &str = "
 CREATE TABLE meta(
-    key TEXT PRIMARY KEY NOT NULL,      -- through, newest, swept
+    key TEXT PRIMARY KEY NOT NULL,      -- through, newest
     value INTEGER NOT NULL
 ) WITHOUT ROWID;
 CREATE TABLE series(
