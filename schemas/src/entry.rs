@@ -165,10 +165,11 @@ pub struct Outcomes {
 }
 
 impl std::ops::AddAssign for Outcomes {
+    /// Saturating: a counts table may say more calls than 64 bits hold.
     fn add_assign(&mut self, other: Outcomes) {
-        self.counted += other.counted;
-        self.duplicate += other.duplicate;
-        self.not_analysed += other.not_analysed;
-        self.dead_letter += other.dead_letter;
+        self.counted = self.counted.saturating_add(other.counted);
+        self.duplicate = self.duplicate.saturating_add(other.duplicate);
+        self.not_analysed = self.not_analysed.saturating_add(other.not_analysed);
+        self.dead_letter = self.dead_letter.saturating_add(other.dead_letter);
     }
 }
