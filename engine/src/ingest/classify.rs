@@ -20,7 +20,17 @@ use trailsight_schemas::entry::Class;
 /// measured over a public data set of 2,900 records of 262 APIs, all of which carry it, the words and
 /// [`READS`] together agree with every one of them.
 const READ_VERBS: [&str; 12] = [
-    "Get", "List", "Describe", "BatchGet", "BatchDescribe", "Lookup", "Search", "Query", "Scan", "Select", "Head",
+    "Get",
+    "List",
+    "Describe",
+    "BatchGet",
+    "BatchDescribe",
+    "Lookup",
+    "Search",
+    "Query",
+    "Scan",
+    "Select",
+    "Head",
     "View",
 ];
 
@@ -82,8 +92,7 @@ fn is_read(source: &str, name: &str) -> bool {
     let verb = |verb: &&str| {
         name.strip_prefix(*verb).is_some_and(|rest| !rest.starts_with(|next: char| next.is_ascii_lowercase()))
     };
-    READ_VERBS.iter().any(verb)
-        || READS.iter().any(|(reader, names)| *reader == source && names.contains(&name))
+    READ_VERBS.iter().any(verb) || READS.iter().any(|(reader, names)| *reader == source && names.contains(&name))
 }
 
 #[cfg(test)]

@@ -46,15 +46,7 @@ impl Dedup {
     /// Remembers `minutes` of event time before the newest, at most `entries` fingerprints. At either limit the
     /// oldest minutes go first.
     pub fn new(minutes: u32, entries: usize) -> Dedup {
-        Dedup {
-            minutes,
-            entries,
-            window: BTreeMap::new(),
-            newest: Minute(0),
-            held: 0,
-            forgotten: 0,
-            unchecked: 0,
-        }
+        Dedup { minutes, entries, window: BTreeMap::new(), newest: Minute(0), held: 0, forgotten: 0, unchecked: 0 }
     }
 
     /// Turns a tally into a journal batch: drops what was counted before, rolls up the rest, remembers it.

@@ -90,9 +90,7 @@ mod tests {
     fn published_vectors() {
         let key = [0x0706_0504_0302_0100, 0x0f0e_0d0c_0b0a_0908];
         let input: Vec<u8> = (0..63).collect();
-        for (length, hash) in
-            [(0, 0x726f_db47_dd0e_0e31), (15, 0xa129_ca61_49be_45e5), (63, 0x958a_324c_eb06_4572)]
-        {
+        for (length, hash) in [(0, 0x726f_db47_dd0e_0e31), (15, 0xa129_ca61_49be_45e5), (63, 0x958a_324c_eb06_4572)] {
             assert_eq!(siphash(key, &input[..length]), hash, "{length} bytes");
         }
     }

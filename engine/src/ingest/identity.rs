@@ -65,10 +65,7 @@ mod tests {
                 "arn:aws:sts::111122223333:assumed-role/Admin/jane@example.com",
                 "arn:aws:sts::111122223333:assumed-role/Admin",
             ),
-            (
-                "arn:aws-cn:sts::111122223333:assumed-role/Admin/a/b",
-                "arn:aws-cn:sts::111122223333:assumed-role/Admin",
-            ),
+            ("arn:aws-cn:sts::111122223333:assumed-role/Admin/a/b", "arn:aws-cn:sts::111122223333:assumed-role/Admin"),
             ("arn:aws:sts::111122223333:assumed-role/Admin", "arn:aws:sts::111122223333:assumed-role/Admin"),
             ("arn:aws:sts::111122223333:federated-user/Bob", "arn:aws:sts::111122223333:federated-user/Bob"),
             ("arn:aws:iam::111122223333:user/path/to/Bob", "arn:aws:iam::111122223333:user/path/to/Bob"),

@@ -118,7 +118,7 @@ impl Block {
         for string in &self.strings {
             tables.string(string);
         }
-        let strings = self.strings.len() as u32;
+        let strings = tables.strings().len() as u32;
         let is_api = |api: &Api| [api.account, api.region, api.source, api.name].iter().all(|id| *id < strings);
         let is_call = |call: &Attributes| {
             call.identity < strings && call.agent < strings && call.error.is_none_or(|code| code < strings)
@@ -126,9 +126,13 @@ impl Block {
         if !self.apis.iter().all(is_api) || !self.attributes.iter().all(is_call) {
             return None;
         }
-        self.apis.iter().for_each(|api| drop(tables.api(*api)));
-        self.attributes.iter().for_each(|call| drop(tables.attributes(*call)));
-        let (apis, attributes) = (self.apis.len() as u32, self.attributes.len() as u32);
+        for api in &self.apis {
+            tables.api(*api);
+        }
+        for call in &self.attributes {
+            tables.attributes(*call);
+        }
+        let (apis, attributes) = (tables.apis().len() as u32, tables.all_attributes().len() as u32);
         let is_known = |api, call| api < apis && call < attributes;
         let are_known = self.samples.iter().all(|sample| is_known(sample.api, sample.attributes))
             && self.rows.iter().all(|row| is_known(row.api, row.attributes));

@@ -72,13 +72,7 @@ impl Tally {
     }
 
     /// Reads all of a small input at once, which is faster. `false`: it inflates too far for that.
-    fn read_whole(
-        &mut self,
-        bytes: &[u8],
-        limits: &Limits,
-        origin: Origin<'_>,
-        dead: &mut dyn FnMut(Reject),
-    ) -> bool {
+    fn read_whole(&mut self, bytes: &[u8], limits: &Limits, origin: Origin<'_>, dead: &mut dyn FnMut(Reject)) -> bool {
         let small = Limits { inflated_bytes: limits.inflated_bytes.min(WHOLE_TEXT), ..*limits };
         with_scratch(|scratch| {
             let text = decode::inflate(bytes, &small, scratch);

@@ -115,9 +115,7 @@ impl Tally {
 
     /// Bytes held.
     pub fn memory(&self) -> usize {
-        self.samples.capacity() * size_of::<Sample>()
-            + self.rows.capacity() * size_of::<Row>()
-            + self.tables.memory()
+        self.samples.capacity() * size_of::<Sample>() + self.rows.capacity() * size_of::<Row>() + self.tables.memory()
     }
 
     /// Newest event time held, seconds since the epoch. A row of a counts table has that of its minute's
