@@ -30,6 +30,9 @@ pub enum BackupError {
     /// The target is there and holds something. Nothing of it was touched.
     #[error("{0} exists and is not empty")]
     Occupied(PathBuf),
+    /// The target lies in the data directory, and would become part of the next copy.
+    #[error("{0} lies in the data directory")]
+    Inside(PathBuf),
     /// Entries were dropped under every copy that was tried.
     #[error("the data directory changed faster than it could be copied, {TRIES} times")]
     Restless,
@@ -50,13 +53,18 @@ pub fn backup(data_directory: &Path, target: &Path) -> Result<(), BackupError> {
     if fs::read_dir(target).is_ok_and(|mut entries| entries.next().is_some()) || target.is_file() {
         return Err(BackupError::Occupied(target.to_owned()));
     }
+    let beside = target.parent().filter(|path| !path.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    if let (Ok(from), Ok(to)) = (data_directory.canonicalize(), beside.canonicalize())
+        && to.starts_with(from)
+    {
+        return Err(BackupError::Inside(target.to_owned()));
+    }
     let mut name = target.file_name().unwrap_or_default().to_owned();
     name.push(".");
     name.push(PARTIAL);
     let partial = target.with_file_name(name);
     let copied = copy_until_whole(data_directory, &partial).and_then(|()| {
         fs::rename(&partial, target).map_err(|error| unwritable(target, &error))?;
-        let beside = target.parent().filter(|path| !path.as_os_str().is_empty()).unwrap_or(Path::new("."));
         Ok(sync_directory(beside).map_err(|error| unwritable(beside, &error))?)
     });
     if copied.is_err() {
@@ -260,6 +268,8 @@ mod tests {
         let history = crate::journal::history::History::open_read_only(&target).unwrap();
         assert_eq!(history.insights(&Default::default(), 10, None).unwrap().0.len(), 1);
         assert!(matches!(backup(directory.path(), &target), Err(BackupError::Occupied(_))));
+        let inside = backup(directory.path(), &directory.path().join("dead-letter/copy"));
+        assert!(matches!(inside, Err(BackupError::Inside(_))));
         assert!(backup(targets.path(), &targets.path().join("of nothing")).is_err());
         assert_eq!(paths_in(targets.path()).unwrap(), [target]);
     }

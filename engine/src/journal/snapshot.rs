@@ -105,10 +105,10 @@ impl Snapshots {
         for path in paths_in(&directory)? {
             if path.extension().is_some_and(|ending| ending == PARTIAL) {
                 fs::remove_file(&path).map_err(|error| unwritable(&path, &error))?;
-            } else if let Some((part, seq)) = part_and_seq(&path) {
-                if let Some(found) = parts.get_mut(&part) {
-                    found.insert(seq, Health::Unknown);
-                }
+            } else if let Some((part, seq)) = part_and_seq(&path)
+                && let Some(found) = parts.get_mut(&part)
+            {
+                found.insert(seq, Health::Unknown);
             }
         }
         Ok(Snapshots { directory, parts })

@@ -159,3 +159,56 @@ impl From<rusqlite::Error> for JournalError {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const FIRST: &str = "CREATE TABLE a(x); INSERT INTO a VALUES(7);";
+    const SECOND: &str = "ALTER TABLE a ADD COLUMN y DEFAULT 8;";
+    const V1: Format = Format { application: 77, steps: &[FIRST] };
+    const V2: Format = Format { application: 77, steps: &[FIRST, SECOND] };
+    const BROKEN: Format = Format { application: 77, steps: &[FIRST, "ALTER TABLE a ADD COLUMN y; SELECT nothing;"] };
+
+    fn open_as(path: &Path, format: &Format) -> Result<Connection, JournalError> {
+        open(path, format, Durability::Power, 1 << 30)
+    }
+
+    fn pragma(connection: &Connection, name: &str) -> i64 {
+        connection.pragma_query_value(None, name, |row| row.get(0)).unwrap()
+    }
+
+    #[test]
+    fn an_earlier_version_is_brought_up_step_by_step_or_left_as_it_was() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("x.db");
+        drop(open_as(&path, &V1).unwrap());
+        assert!(open_read_only(&path, &V2).is_err_and(|error| error.to_string().contains("version 1")));
+        assert!(open_as(&path, &BROKEN).is_err());
+        let connection = open_as(&path, &V1).unwrap();
+        assert!(connection.prepare("SELECT y FROM a").is_err(), "half a step is no step");
+        drop(connection);
+        let connection = open_as(&path, &V2).unwrap();
+        let row = connection.query_row("SELECT x, y FROM a", [], |row| Ok((row.get(0)?, row.get(1)?))).unwrap();
+        assert_eq!(row, (7, 8));
+        assert!(matches!(open_as(&path, &V1), Err(JournalError::Later { found: 2, known: 1 })));
+        assert!(matches!(open_read_only(&path, &V1), Err(JournalError::Later { found: 2, known: 1 })));
+    }
+
+    /// What a power failure may take is decided by these; nothing else would notice if one were lost.
+    #[test]
+    fn the_settings_are_in_force() {
+        let directory = tempfile::tempdir().unwrap();
+        for (durability, synchronous) in [(Durability::Power, 2), (Durability::Process, 1)] {
+            let path = directory.path().join(format!("{synchronous}.db"));
+            let connection = open(&path, &V1, durability, 8 << 20).unwrap();
+            assert_eq!(pragma(&connection, "synchronous"), synchronous);
+            assert_eq!(pragma(&connection, "foreign_keys"), 1);
+            assert_eq!(pragma(&connection, "auto_vacuum"), 2);
+            assert_eq!(pragma(&connection, "journal_size_limit"), LOG_BYTES);
+            assert_eq!(pragma(&connection, "max_page_count") * pragma(&connection, "page_size"), 8 << 20);
+            let mode: String = connection.pragma_query_value(None, "journal_mode", |row| row.get(0)).unwrap();
+            assert_eq!(mode, "wal");
+        }
+    }
+}

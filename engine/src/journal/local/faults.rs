@@ -9,6 +9,7 @@ use trailsight_schemas::entry::Outcomes;
 
 use super::fixtures::{Told, entry, large_entry, open, options_in, tell};
 use super::{FILE, LocalJournal, Options};
+use crate::journal::history::{Filter, History};
 use crate::journal::{Journal, JournalError, Outputs};
 
 /// A small file system of its own, unmounted when dropped.
@@ -91,6 +92,17 @@ fn a_disk_that_turns_read_only_is_unwritable() {
     assert!(matches!(LocalJournal::open(&disk.0, options_in(0)), Err(JournalError::Unwritable(_))));
     disk.mount(&["-o", "remount,rw"]);
     assert_eq!(open(&disk.0).last(), 1);
+}
+
+/// A backup on a read-only medium, where no file beside the database can be created.
+#[test]
+fn history_is_read_from_a_read_only_disk() {
+    let disk = Disk::of(8);
+    let directory = disk.0.join("50% of #1?");
+    tell(&mut open(&directory), vec![Told::start(1).to(&[])]);
+    disk.mount(&["-o", "remount,ro"]);
+    let history = History::open_read_only(&directory).unwrap();
+    assert_eq!(history.insights(&Filter::default(), 10, None).unwrap().0.len(), 1);
 }
 
 #[test]

@@ -178,7 +178,7 @@ impl Journal for LocalJournal {
         self.committed
     }
 
-    /// At most [`entries::DROP_MOST`] entries a call, so that appending never waits long: [`Journal::first`] tells
+    /// At most 4,096 entries a call, so that appending never waits long: [`Journal::first`] tells
     /// how far it came, and the next call goes on. Also forgets history that is too old, likewise bounded.
     fn drop_through(&mut self, through: Seq) -> Result<(), JournalError> {
         let through = through.min(self.last);

@@ -146,7 +146,7 @@ impl Model {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 48, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 32, ..ProptestConfig::default() })]
 
     #[test]
     fn any_course_of_calls_agrees_with_the_model(calls in prop::collection::vec(call(), 1..25)) {

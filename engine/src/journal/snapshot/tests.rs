@@ -139,7 +139,7 @@ fn a_directory_that_cannot_be_written_is_unwritable() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 32, ..ProptestConfig::default() })]
 
     /// Whatever is saved, damaged and reopened: the newest undamaged file is found, and dropping what is covered
     /// leaves every part a good snapshot to start from.
