@@ -91,15 +91,16 @@ mod tests {
             issuer_arn: Some("arn:aws:iam::1:role/R".into()),
         };
         let mut seen = vec![caller(&identity).to_owned()];
-        for clear in [
-            |identity: &mut Identity<'_>| identity.arn = Some("".into()),
+        let clears: [fn(&mut Identity<'_>); 7] = [
+            |identity| identity.arn = Some("".into()),
             |identity| identity.issuer_arn = None,
             |identity| identity.invoked_by = None,
             |identity| identity.principal_id = None,
             |identity| identity.user_name = None,
             |identity| identity.account_id = None,
             |identity| identity.kind = None,
-        ] {
+        ];
+        for clear in clears {
             clear(&mut identity);
             seen.push(caller(&identity).to_owned());
         }

@@ -51,11 +51,11 @@ impl<'a> Tap<'a> {
         Tap { input, watch }
     }
 
-    /// Reads until `most` bytes are there, or the input's end.
-    pub(super) fn head(&mut self, most: usize) -> io::Result<Vec<u8>> {
+    /// Reads until `most` bytes are there, or the input's end, or it fails.
+    pub(super) fn head(&mut self, most: usize) -> (Vec<u8>, io::Result<usize>) {
         let mut head = Vec::new();
-        Read::take(&mut *self, most as u64).read_to_end(&mut head)?;
-        Ok(head)
+        let read = Read::take(&mut *self, most as u64).read_to_end(&mut head);
+        (head, read.map_err(|error| self.watch.failed.take().unwrap_or(error)))
     }
 }
 
@@ -91,7 +91,7 @@ pub(super) struct Text<'a> {
 
 enum Form<'a> {
     Plain(Rest<'a>),
-    Gzip(GzDecoder<Rest<'a>>),
+    Gzip(Box<GzDecoder<Rest<'a>>>),
     Zstd(Box<zstd::stream::read::Decoder<'a, Rest<'a>>>),
     Over(Option<Reason>),
 }
@@ -103,7 +103,7 @@ impl<'a> Text<'a> {
         let (is_gzip, is_zstd) = (head.starts_with(GZIP), head.starts_with(ZSTD));
         let rest = BufReader::with_capacity(BUFFER, io::Cursor::new(head).chain(tap));
         let form = if is_gzip {
-            Form::Gzip(GzDecoder::new(rest))
+            Form::Gzip(Box::new(GzDecoder::new(rest)))
         } else if is_zstd {
             zstd_frames(rest).unwrap_or(Form::Over(Some(Reason::CorruptCompression)))
         } else {
@@ -152,7 +152,7 @@ impl<'a> Text<'a> {
         match rest.fill_buf() {
             Ok([]) => Err(End::Done),
             Ok([0x1f, ..]) => {
-                self.form = Form::Gzip(GzDecoder::new(rest));
+                self.form = Form::Gzip(Box::new(GzDecoder::new(rest)));
                 Ok(())
             }
             Ok(_) => self.padding(rest),

@@ -92,3 +92,6 @@ fn drop_front(held: &mut Vec<u8>, length: usize) -> u64 {
     held.drain(..length);
     length as u64
 }
+
+#[cfg(test)]
+mod tests;

@@ -42,14 +42,14 @@ struct Block {
 /// The temporary file.
 #[derive(Debug)]
 pub(super) struct RunFile {
-    file: File,
+    pub(super) file: File,
     length: u64,
 }
 
 /// Where a run lies.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Span {
-    from: u64,
+    pub(super) from: u64,
     to: u64,
 }
 

@@ -146,3 +146,6 @@ impl Iterator for Minutes {
         Some(merged)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -30,8 +30,8 @@ const HEAD_LINES: usize = 8;
 
 impl Tally {
     /// Adds what a stream holds (a file of any size). `between` is called at points where the tally may be
-    /// taken out and replaced, with the bytes read so far as received; it is called at the end, too. What it
-    /// returns ends the reading, as does a failure of the input itself.
+    /// taken out and replaced, with the bytes read so far as received; it is called at the end, too. An error
+    /// that it returns ends the reading, as does one of the input; what came before counts.
     pub fn read_from(
         &mut self,
         input: &mut dyn Read,
@@ -42,16 +42,19 @@ impl Tally {
         let limits = self.settings.limits();
         let watch = Watch::default();
         let mut tap = Tap::new(input, &watch);
-        let head = tap.head(WHOLE)?;
+        let (head, read) = tap.head(WHOLE);
         if head.len() < WHOLE && self.read_whole(&head, &limits, origin, dead) {
-            return between(self, watch.read());
+            between(self, watch.read())?;
+            return read.map(drop);
         }
+        read?;
         let mut text = Text::new(head, tap, &limits);
         let mut beginning = Vec::new();
         let end = text.append(&mut beginning, HEAD);
         if !is_lines(&beginning) {
-            self.read_document(text, beginning, end, &limits, origin, dead)?;
-            return between(self, watch.read());
+            let read = self.read_document(text, beginning, end, &limits, origin, dead);
+            between(self, watch.read())?;
+            return read;
         }
         let longest = self.settings.line_bytes();
         each_piece(text, beginning, end, longest, &mut |offset, piece| {
@@ -101,15 +104,14 @@ impl Tally {
             let room = (most - held.len()).saturating_add(1);
             end = text.append(&mut held, HEAD.min(room));
         }
-        let damage = match end {
-            Some(End::Failed(error)) => return Err(error),
+        let damage = match &end {
             _ if held.len() > most => Some(Reason::InflatedTooLarge),
-            Some(End::Damaged(reason)) => Some(reason),
-            Some(End::Done) | None => None,
+            Some(End::Damaged(reason)) => Some(*reason),
+            _ => None,
         };
         held.truncate(most);
         self.read_text(Inflated { text: &held, damage }, 0, limits, origin, dead);
-        Ok(())
+        if let Some(End::Failed(error)) = end { Err(error) } else { Ok(()) }
     }
 }
 

@@ -29,7 +29,8 @@ impl Tally {
         let limits = self.settings.limits();
         let watch = Watch::default();
         let mut tap = Tap::new(input, &watch);
-        let head = tap.head(8)?;
+        let (head, read) = tap.head(8);
+        read?;
         let text = Text::new(head, tap, &limits);
         let mut table = Table { header: None, origin, limits };
         each_piece(text, Vec::new(), None, self.settings.record_bytes, &mut |offset, piece| {
@@ -137,3 +138,6 @@ fn header(line: &[u8]) -> io::Result<Header> {
 fn invalid(what: &str) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, what.to_owned())
 }
+
+#[cfg(test)]
+mod tests;
