@@ -119,6 +119,7 @@ impl Calibration {
         if self.quiet[at] > CLUSTER_GAP {
             let excess = f64::from(self.tails[at].cluster) - statistic.threshold();
             self.tails[at].peak(excess, priors::fleet(bucket)[at]);
+            self.quiet[at] = 0;
         }
     }
 

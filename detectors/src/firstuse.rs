@@ -173,16 +173,16 @@ mod tests {
             }
         }
         assert!((9.0..12.0).contains(&pool.bursts_per_week(4 * WEEK)));
-        assert!(pool.limit(4 * WEEK, HIGH) > 3);
+        assert_eq!(pool.limit(4 * WEEK, HIGH), 3, "here none has had three");
     }
 
     #[test]
     fn the_fast_path_finds_what_the_capped_shape_would_delay() {
         let pool = FirstUsePool::new(0);
-        assert!(pool.limit(3 * WEEK, LOW) < 100, "{}", pool.limit(3 * WEEK, LOW));
-        let Estimate { rate, mean, shape } = pool.estimate(3 * WEEK);
+        assert!(pool.limit(0, LOW) < 120, "{}", pool.limit(0, LOW));
+        let Estimate { rate, mean, shape } = pool.estimate(0);
         let capped = libm::exp(shape * mean * (libm::pow(rate / LOW, 1.0 / shape) - 1.0));
-        assert!(capped > 150.0, "{capped}");
+        assert!(capped > 1e4, "{capped}");
     }
 
     proptest! {

@@ -11,6 +11,14 @@ const SUBNORMAL_STEP: f64 = 1.0 / 8_388_608.0; // 2^-23
 const LEAST_NORMAL: f64 = 1.0 / 8192.0;
 const DROPPED: u32 = 52 - MANTISSA;
 
+/// Discounted totals below this are forgotten: rounding would keep the last steps of a decay for ever.
+const LEAST_TOTAL: f64 = 1e-3;
+
+/// The nearest sixteen-bit value of a discounted total, zero below [`LEAST_TOTAL`].
+pub(crate) fn encode_total(value: f64) -> u16 {
+    if value < LEAST_TOTAL { 0 } else { encode(value) }
+}
+
 /// The nearest sixteen-bit value; negative and NaN become zero.
 pub(crate) fn encode(value: f64) -> u16 {
     round(value, 1 << (DROPPED - 1), 0.5)

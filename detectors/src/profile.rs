@@ -10,7 +10,7 @@
 //! Cost: about 1 µs an hour and series.
 
 use crate::calendar::{HOUR, HOURS_OF_WEEK, Minute};
-use crate::minifloat::{decode, encode};
+use crate::minifloat::{decode, encode, encode_total};
 
 const DISCOUNT: f64 = 0.75;
 /// Half a call in a day that was not seen: the mean before anything is known.
@@ -82,7 +82,7 @@ impl Profile {
     /// Takes the calls of a whole hour.
     pub(crate) fn learn(&mut self, hour: u32, calls: f64) {
         if let Some(total) = self.totals.get_mut((hour % HOURS_OF_WEEK) as usize) {
-            *total = encode(DISCOUNT * decode(*total) + calls);
+            *total = encode_total(DISCOUNT * decode(*total) + calls);
         }
     }
 
@@ -244,6 +244,13 @@ mod tests {
         assert!((4.0..6.0).contains(&profile.rate(&exposure, &coarse, 10)));
         assert!(profile.rate(&exposure, &coarse, 2) < 0.3);
         assert!(profile.rate(&exposure, &coarse, 5 * 24 + 10) < 1.0, "Saturday is not Friday");
+    }
+
+    #[test]
+    fn a_year_of_silence_leaves_nothing() {
+        let (mut profile, _) = taught(2, |_| 1e9);
+        (0..160 * HOURS_OF_WEEK).for_each(|hour| profile.learn(hour, 0.0));
+        assert_eq!(profile.totals, [0; CELLS]);
     }
 
     #[test]

@@ -193,7 +193,7 @@ impl Series {
 
     /// The first call: from here on silence is learned too.
     fn wake(&mut self) {
-        if !self.model.is_awake() {
+        if self.is_blank() {
             self.model.refresh(self.since, self.next / HOUR);
         }
     }

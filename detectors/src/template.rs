@@ -5,7 +5,7 @@
 //! Assumes that the minute does not move; tests upwards take the largest of three neighbouring factors for jitter.
 //! Known weakness: a job that runs every second hour halves its own factor. Cost: 60 products an hour.
 
-use crate::minifloat::{decode, decode_count, encode, encode_count};
+use crate::minifloat::{decode, decode_count, encode, encode_count, encode_total};
 
 /// A memory of about 36 hours.
 const DECAY: f64 = 0.972;
@@ -65,7 +65,7 @@ impl Template {
         for code in &mut self.totals {
             if *code != 0 {
                 let total = DECAY * decode(*code);
-                *code = encode(total);
+                *code = encode_total(total);
                 sum += total;
             }
         }

@@ -86,8 +86,10 @@ fn known_positives_of_the_real_service_fire_at_high_and_their_neighbours_do_not(
         }
         run.said
     };
-    let fires = |said: &[(u32, Transition)]| matches!(said, [(_, Transition::Opened(finding)), ..] if finding.test == Test::FirstUse);
+    let fires = |said: &[(u32, Transition)]| matches!(said, [(_, Transition::Opened(_)), ..]);
     assert!(fires(&first_use(0, &[2])), "AttachUserPolicy: 2 in 1 minute on 0");
+    let [(_, Transition::Opened(found)), ..] = first_use(0, &[2])[..] else { panic!() };
+    assert_eq!((found.test, found.level, found.window), (Test::FirstUse, Level::High, 1));
     assert!(fires(&first_use(1, &[1, 0, 1, 0, 1])), "CompleteLifecycleAction: 3 in 5 minutes on 1");
     assert!(fires(&first_use(0, &[6])), "QueryIdNotFoundException: 6 in 1 minute on 0");
     assert!(first_use(0, &[1]).is_empty());

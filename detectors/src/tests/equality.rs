@@ -50,7 +50,7 @@ proptest! {
             lazy.close(*minute, *count, &budget.context());
         }
         prop_assert!(dense.series == lazy.series);
-        prop_assert_eq!(dense.bursts, lazy.bursts);
+        prop_assert_eq!(&dense.bursts, &lazy.bursts);
         let said = |run: &Run| run.said.iter().map(|said| said.1).collect::<Vec<_>>();
         prop_assert_eq!(said(&dense), said(&lazy));
     }
