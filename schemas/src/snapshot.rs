@@ -88,6 +88,8 @@ pub struct SeriesState {
     pub packed: Vec<u8>,
     /// Counts by day, packed.
     pub ledger: Vec<u8>,
+    /// First minute after the newest incident that ended.
+    pub ended: u32,
     /// UTC day of the newest call.
     pub last_day: Option<u32>,
     /// The open incident.

@@ -172,6 +172,7 @@ fn pack_series(tracked: &Tracked) -> SeriesState {
         packed,
         ledger: tracked.ledger.to_bytes(),
         last_day: tracked.last_day,
+        ended: tracked.ended,
         incident: tracked.incident.as_deref().map(pack_incident),
     }
 }
@@ -185,6 +186,7 @@ fn unpack_series(state: SeriesState, rules: &Rules, strings: &Strings) -> Result
         ledger: Ledger::from_bytes(state.ledger).ok_or(PackError::Inconsistent("a ledger"))?,
         incident: state.incident.map(unpack_incident).transpose()?.map(Box::new),
         last_day: state.last_day,
+        ended: state.ended,
         unlearned_until: rules.unlearned_until(&key, strings),
     })
 }

@@ -162,6 +162,7 @@ impl Partition {
             series: Series::new(watched_since, first),
             ledger: Ledger::default(),
             incident: None,
+            ended: 0,
             last_day: None,
             unlearned_until: rules.unlearned_until(&key, &self.strings),
         };
@@ -352,6 +353,7 @@ impl Partition {
         if told.is_some_and(|level| finding.level >= level) {
             return;
         }
+        let mut finding = *finding;
         let first_use = finding.test == trailsight_detectors::Test::FirstUse;
         let chance = self
             .accounts
@@ -363,6 +365,7 @@ impl Partition {
                 incident
             }
             None => {
+                finding = after(tracked.ended, finding, index, minute, &self.cells);
                 let series = tracked.key.path(&self.strings);
                 let mut incident = Box::new(Incident {
                     shared: report::shared_id(&series, &tracked.key, finding.start),
@@ -394,7 +397,7 @@ impl Partition {
             }
         }
         let event =
-            report::start(&tracked.key, &incident, finding, &window, &self.strings, &moment(minute, share, rules));
+            report::start(&tracked.key, &incident, &finding, &window, &self.strings, &moment(minute, share, rules));
         tracked.incident = Some(incident);
         found.push(Found { minute, detected: Detected { event, told: told.map(sensitivity) } });
     }
@@ -412,6 +415,7 @@ impl Partition {
     ) {
         let Some(tracked) = self.series[index as usize].as_mut() else { return };
         let Some(incident) = tracked.incident.take() else { return };
+        tracked.ended = end.max(incident.start + 1);
         let event: InsightEvent =
             report::end(&tracked.key, &incident, end, reason, &self.strings, &moment(minute, share, rules));
         found.push(Found { minute, detected: Detected { event, told: Some(sensitivity(incident.level)) } });
@@ -486,6 +490,17 @@ impl Partition {
             tracked.unlearned_until = rules.unlearned_until(&tracked.key, &self.strings);
         }
     }
+}
+
+/// A finding whose window reaches back into an incident that has ended (a first burst that flared up again
+/// within its hour) begins with the first call after it: each call belongs to one incident.
+fn after(ended: u32, finding: Finding, index: u32, minute: u32, cells: &Cells) -> Finding {
+    if finding.start >= ended {
+        return finding;
+    }
+    let calls = cells.range(ended..=minute).find(|(_, of_series)| of_series.contains_key(&index));
+    let start = calls.map_or(minute, |(at, _)| *at);
+    Finding { start, window: minute - start + 1, ..finding }
 }
 
 fn mark_cell(cell: &Cell, mark: &mut impl FnMut(Id)) {

@@ -53,6 +53,8 @@ pub(super) struct Tracked {
     pub(super) series: Series,
     pub(super) ledger: Ledger,
     pub(super) incident: Option<Box<Incident>>,
+    /// First minute after the newest incident that ended: the next one begins no earlier.
+    pub(super) ended: u32,
     /// UTC day of the newest call that was closed.
     pub(super) last_day: Option<u32>,
     /// Its traffic does not teach before this wall time, milliseconds since the epoch.

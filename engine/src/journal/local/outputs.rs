@@ -1,9 +1,8 @@
 //! What followed from the entries: history, outbox rows and the position they reach.
 
 use rusqlite::Connection;
-use trailsight_schemas::insight::{InsightEvent, State};
+use trailsight_schemas::insight::{InsightEvent, InsightFormat, State};
 
-use super::names::{direction, json_of, sensitivity, state, test, type_name};
 use super::set_position;
 use crate::journal::{Addressed, JournalError, Outputs};
 
@@ -45,10 +44,10 @@ fn write_incident(connection: &Connection, event: &InsightEvent) -> Result<(), J
         &event.aws_region,
         &details.event_source,
         &details.event_name,
-        type_name(details.insight_type),
+        details.insight_type.as_str(),
         &details.error_code,
-        event.trailsight.as_ref().map(|ours| sensitivity(ours.sensitivity)),
-        event.trailsight.as_ref().map(|ours| direction(ours.direction)),
+        event.trailsight.as_ref().map(|ours| ours.sensitivity.as_str()),
+        event.trailsight.as_ref().map(|ours| ours.direction.as_str()),
     ))?;
     Ok(())
 }
@@ -65,21 +64,21 @@ fn write_insight(connection: &Connection, addressed: &Addressed) -> Result<bool,
     let written = statement.execute(rusqlite::params![
         event.event_id.to_string(),
         event.shared_event_id.to_string(),
-        state(details.state),
+        details.state.as_str(),
         event.event_time,
         event.recipient_account_id,
         event.aws_region,
         details.event_source,
         details.event_name,
-        type_name(details.insight_type),
+        details.insight_type.as_str(),
         details.error_code,
-        ours.map(|ours| sensitivity(ours.sensitivity)),
-        ours.map(|ours| direction(ours.direction)),
-        ours.map(|ours| test(ours.test)),
+        ours.map(|ours| ours.sensitivity.as_str()),
+        ours.map(|ours| ours.direction.as_str()),
+        ours.map(|ours| ours.test.as_str()),
         ours.map(|ours| ours.detected_at),
         ours.map_or(0, |ours| ours.revision),
         addressed.muted_by,
-        json_of(event),
+        event.to_json(InsightFormat::Full),
     ])?;
     Ok(written > 0)
 }
@@ -90,7 +89,7 @@ fn write_rows(connection: &Connection, event: &InsightEvent, sinks: &[String], n
     )?;
     for sink in sinks {
         let (incident, record) = (event.shared_event_id.to_string(), event.event_id.to_string());
-        statement.execute((sink, incident, record, state(event.details.state), now))?;
+        statement.execute((sink, incident, record, event.details.state.as_str(), now))?;
     }
     Ok(())
 }

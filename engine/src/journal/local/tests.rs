@@ -111,7 +111,7 @@ fn rows_of_one_incident_keep_their_order() {
     tell(&mut journal, vec![Told::end(1).to(&["chat", "topic"])]);
     let due = |sink: &str, now| -> Vec<(u128, &'static str)> {
         let rows = outbox.due(sink, now, 10).unwrap();
-        rows.iter().map(|row| (row.shared_event_id.as_u128(), super::names::state(row.state))).collect()
+        rows.iter().map(|row| (row.shared_event_id.as_u128(), row.state.as_str())).collect()
     };
     assert_eq!(due("chat", NOW), [(1, "Start"), (2, "Start")]);
     assert_eq!(due("chat", NOW - 1), []);
