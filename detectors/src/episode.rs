@@ -57,6 +57,13 @@ impl Episode {
         Self { start, decided, level, quiet_since: decided, ..Self::blank() }
     }
 
+    /// A later minute, still open, was told as part of it: nothing before that minute ends it.
+    pub(crate) fn extend(&mut self, finding: &Finding) {
+        self.level = self.level.min(finding.level);
+        self.decided = self.decided.max(finding.decided);
+        self.quiet = 0.0;
+    }
+
     /// What is filled in when a packed incident is read.
     pub(crate) fn blank() -> Self {
         Self {

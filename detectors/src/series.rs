@@ -378,10 +378,11 @@ impl Series {
     }
 
     /// The caller told of what [`Self::probe`] found: an incident is open from `finding.start` on. Minutes before it
-    /// that close later still teach; a later minute may raise it.
+    /// that close later still teach; a later minute may raise it. Where one is open already it goes on at least up to
+    /// the minute of the finding: what was told as one incident stays one.
     pub fn open_early(&mut self, finding: &Finding) {
         if let Some(episode) = &mut self.episode {
-            episode.level = episode.level.min(finding.level);
+            episode.extend(finding);
         } else {
             if !self.model.is_awake() {
                 // Silence up to here changed nothing; a week is more than any lateness.

@@ -32,7 +32,8 @@ pub(super) struct Account {
 
 impl Account {
     pub(super) fn new(minute: u32, settings: &Settings) -> Account {
-        let watched = if settings.assume_history { minute.saturating_sub(ASSUMED) } else { minute };
+        // First bursts of the week that is only learned from are not typical: everything is new then.
+        let watched = if settings.assume_history { minute.saturating_sub(ASSUMED) } else { minute } + FULL_AFTER;
         Account {
             since: minute,
             seen: minute,

@@ -76,13 +76,14 @@ impl Partition {
 
     pub(super) fn apply(&mut self, share: &Share<'_>, rules: &Rules, found: &mut Vec<Found>) {
         let touched = self.place(share, rules);
+        // Closing comes first: what has ended by now must not take in what begins.
+        if let Some(open_from) = share.open_from {
+            self.close_below(open_from, share, rules, found);
+        }
         if !share.ordered {
             for (minute, index) in touched {
                 self.probe(minute, index, share, rules, found);
             }
-        }
-        if let Some(open_from) = share.open_from {
-            self.close_below(open_from, share, rules, found);
         }
         if self.strings.crowded() {
             self.sweep();
@@ -207,6 +208,9 @@ impl Partition {
     // ---- telling early
 
     fn probe(&mut self, minute: u32, index: u32, share: &Share<'_>, rules: &Rules, found: &mut Vec<Found>) {
+        if self.closed.is_some_and(|closed| minute <= closed) {
+            return;
+        }
         let mut recent = [0u64; 5];
         for (slot, at) in recent.iter_mut().zip(minute.saturating_sub(4)..=minute) {
             *slot = self.cells.get(&at).and_then(|of_series| of_series.get(&index)).map_or(0, |cell| cell.calls);
@@ -269,7 +273,7 @@ impl Partition {
             } else {
                 self.awake.remove(index);
             }
-            self.follow(*index, minute, step.transition, share, rules, found);
+            self.follow(*index, minute, &step, share, rules, found);
         }
         for (key, size) in bursts {
             if let Some(account) = self.accounts.get_mut(&key.account) {
@@ -300,25 +304,18 @@ impl Partition {
         Some((tracked.series.close(minute, calls, &context), tracked.key))
     }
 
-    fn follow(
-        &mut self,
-        index: u32,
-        minute: u32,
-        transition: Option<Transition>,
-        share: &Share<'_>,
-        rules: &Rules,
-        found: &mut Vec<Found>,
-    ) {
-        match transition {
-            Some(Transition::Opened(finding) | Transition::Raised(finding)) => {
-                self.tell_start(index, minute, &finding, share, rules, found);
+    /// Tells what closing a minute led to, and adds the minute to the incident that is open.
+    fn follow(&mut self, index: u32, minute: u32, step: &Step, share: &Share<'_>, rules: &Rules, found: &mut Vec<Found>) {
+        for transition in [step.before, step.transition].into_iter().flatten() {
+            match transition {
+                Transition::Opened(finding) | Transition::Raised(finding) => {
+                    self.tell_start(index, minute, &finding, share, rules, found);
+                }
+                Transition::Ended { end, reason, .. } => {
+                    self.keep(index, minute);
+                    self.tell_end(index, minute, end, reason, share, rules, found);
+                }
             }
-            Some(Transition::Ended { end, reason, .. }) => {
-                self.keep(index, minute);
-                self.tell_end(index, minute, end, reason, share, rules, found);
-                return;
-            }
-            None => {}
         }
         self.keep(index, minute);
     }
