@@ -86,9 +86,12 @@ impl Model {
     /// Looks ahead from the beginning of `hour`.
     pub(crate) fn refresh(&mut self, since: Minute, hour: u32) {
         self.outlook = self.look(since, hour);
+        let phi = self.moments.dispersion().phi;
+        let level = self.level.value(phi);
         let (mut m1, mut m2, mut m3) = (0.0, 0.0, 0.0);
         for j in 0..HOUR {
-            let mu = self.forecast(&self.outlook, hour, hour * HOUR + j).mean;
+            let (base, _) = self.outlook.rate(hour, hour * HOUR + j);
+            let mu = bounded(level * base * self.template.factor(j, phi));
             m1 += mu;
             m2 += mu * mu;
             m3 += mu * mu * mu;
@@ -117,12 +120,11 @@ impl Model {
         let j = minute % HOUR;
         let factor = self.template.factor(j, dispersion.phi);
         let largest = self.template.largest_factor(j, dispersion.phi);
-        let rate = |rate: f64, factor: f64| (level * rate * factor).clamp(1e-9, MOST_MEAN);
         let up = 0.5 * (base + envelope);
         Forecast {
-            mean: rate(base, factor),
-            upper: rate(up, factor),
-            top: rate(up, largest),
+            mean: bounded(level * base * factor),
+            upper: bounded(level * up * factor),
+            top: bounded(level * up * largest),
             dispersion: dispersion.with_uncertain_mean(f64::from(outlook.evidence)),
         }
     }
@@ -195,6 +197,11 @@ impl Outlook {
         };
         (base, before.max(here).max(after))
     }
+}
+
+/// A mean whose cube can be stored, and never zero.
+fn bounded(mean: f64) -> f64 {
+    mean.clamp(1e-9, MOST_MEAN)
 }
 
 /// Whether a day begins with this minute.

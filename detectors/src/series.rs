@@ -130,7 +130,7 @@ impl Series {
         let forecast = self.forecast(minute);
         self.model.impute(minute, &forecast);
         self.calibration.silence(1, self.model.outlook.bucket);
-        let ended = self.observe_episode(minute, 0, &forecast);
+        let ended = self.observe_episode(minute, 0, &forecast, true);
         step.before = ended.or(step.before);
         self.push(0);
         self.advance(1);
@@ -160,7 +160,7 @@ impl Series {
         let finding = case.find(statistics, context);
         let was_covered = self.covers(minute);
         step.transition = self.decide(finding);
-        if was_covered && let Some(ended) = self.observe_episode(minute, calls, &forecast) {
+        if was_covered && let Some(ended) = self.observe_episode(minute, calls, &forecast, context.learn) {
             step.before = step.transition.replace(ended);
         }
         let incident = was_covered || self.covers(minute);
@@ -251,14 +251,14 @@ impl Series {
         burst: Option<(Minute, u64)>,
     ) -> Case<'_> {
         let (hour, outlook) = self.outlook(minute);
-        let forecast = [4, 3, 2, 1, 0].map(|ago| self.model.forecast(&outlook, hour, minute.saturating_sub(ago)));
         let mut case = Case {
             calibration: &self.calibration,
-            bucket: outlook.bucket,
+            model: &self.model,
+            outlook: (hour, outlook),
+            forecast: self.model.forecast(&outlook, hour, minute),
             since: self.since,
             minute,
             calls,
-            forecast,
             week_maximum,
             explained: false,
             burst,
@@ -296,12 +296,12 @@ impl Series {
         told.is_none_or(|told| finding.level < told).then_some(finding)
     }
 
-    fn observe_episode(&mut self, minute: Minute, calls: u32, forecast: &Forecast) -> Option<Transition> {
+    fn observe_episode(&mut self, minute: Minute, calls: u32, forecast: &Forecast, learn: bool) -> Option<Transition> {
         let episode = self.episode.as_mut()?;
         let start = episode.start;
         let Ending { end, reason, ratio } = episode.observe(minute, calls, forecast)?;
         self.episode = None;
-        if reason == EndReason::Accepted {
+        if reason == EndReason::Accepted && learn {
             self.model.accept(self.since, self.next / HOUR, ratio);
         }
         Some(Transition::Ended { start, end, reason })

@@ -151,9 +151,7 @@ fn muted_calls_teach_nothing() {
     let before = run.series.expected(BEGIN + 3 * WEEK);
     run.feed(BEGIN + 2 * WEEK, 1440, &muted, |_| 500);
     let after = run.series.expected(BEGIN + 3 * WEEK);
-    assert!(
-        (after / before - 1.0).abs() < 0.2 || run.said.iter().any(|said| matches!(said.1, Transition::Ended { .. }))
-    );
+    assert!((after / before - 1.0).abs() < 0.2, "{before} {after}");
     assert!(run.series.largest_of_week() < 100.0);
 }
 
