@@ -75,6 +75,11 @@ impl Case<'_> {
         [4, 3, 2, 1, 0].map(|ago| self.model.forecast(outlook, *hour, self.minute.saturating_sub(ago)))
     }
 
+    fn window_top(&self) -> f64 {
+        let (hour, outlook) = &self.outlook;
+        self.model.window_top(outlook, *hour, self.minute)
+    }
+
     /// The statistics of the minute, in the order of [`Statistic::ALL`].
     pub(crate) fn statistics(&self) -> [f64; 3] {
         if self.explained {
@@ -95,7 +100,7 @@ impl Case<'_> {
         if calls < LEAST_CALLS || calls <= forecast.top {
             return 0.0;
         }
-        let mean: f64 = self.window().iter().map(|minute| minute.top).sum();
+        let mean = self.window_top();
         tail(calls, mean, forecast.dispersion.variance(mean), forecast, Statistic::FiveMinutes)
     }
 
@@ -165,7 +170,7 @@ impl Case<'_> {
             window: WINDOW as u32,
             calls,
             expected,
-            compared: self.window().iter().map(|minute| minute.top).sum(),
+            compared: self.window_top(),
             rate: rarity.heavy / Statistic::FiveMinutes.share(),
         })
     }

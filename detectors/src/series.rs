@@ -156,7 +156,8 @@ impl Series {
         let x = f64::from(calls);
         let burst = self.burst.as_ref().map(|burst| (burst.start, burst.size));
         let case = self.case(minute, calls, self.maxima.week(), burst);
-        let (statistics, surprise, explained) = (case.statistics(), case.one_minute(x), case.explained);
+        let (statistics, explained) = (case.statistics(), case.explained);
+        let surprise = if explained { case.one_minute(x) } else { statistics[0] };
         let finding = case.find(statistics, context);
         let was_covered = self.covers(minute);
         step.transition = self.decide(finding);
