@@ -12,6 +12,7 @@
 //! | [`figures`] | do all figures agree with the slow reference, on our own records and on real ones? |
 //! | [`replay`] | the same bytes out for any jobs, order, cut, envelope and compression? |
 //! | [`faults`] | does bad input, a full disk, a damaged file, a wrong configuration end as documented? |
+//! | [`simulation`] | does crashing the spine after any step, on a simulated disk, change anything? |
 //! | [`crash`] | are totals and incidents those of an undisturbed run, wherever the process is killed? |
 //! | [`api`] | do `run` and `demo` say over HTTP what the reference of the interface promises? |
 //! | [`bench`] | do the benchmarks run, and give the same answer twice? |
@@ -28,6 +29,7 @@ mod scenario;
 mod figures;
 mod replay;
 mod faults;
+mod simulation;
 mod crash;
 mod api;
 mod bench;

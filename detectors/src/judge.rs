@@ -8,7 +8,7 @@
 use crate::calendar::{DAY, Minute};
 use crate::calibration::{Calibration, Rarity, Statistic};
 use crate::finding::{Context, Finding, Level, Test};
-use crate::model::Forecast;
+use crate::model::{Forecast, Model, Outlook};
 use crate::numerics::{ln_pmf, surprise};
 use crate::record::times_record;
 
@@ -38,12 +38,15 @@ pub(crate) const WINDOW: usize = 5;
 /// What is judged: a minute with the four before it.
 pub(crate) struct Case<'a> {
     pub(crate) calibration: &'a Calibration,
-    pub(crate) bucket: u8,
+    pub(crate) model: &'a Model,
+    /// With the hour it was made for.
+    pub(crate) outlook: (u32, Outlook),
     pub(crate) since: Minute,
     pub(crate) minute: Minute,
     /// Calls of the window, the minute last; explained minutes are zero.
     pub(crate) calls: [f64; WINDOW],
-    pub(crate) forecast: [Forecast; WINDOW],
+    /// Of the minute; those of the window are made where they are needed.
+    pub(crate) forecast: Forecast,
     pub(crate) week_maximum: f64,
     pub(crate) explained: bool,
     /// First minute and size of a first burst that is running.
@@ -64,7 +67,17 @@ struct Answer {
 
 impl Case<'_> {
     fn last(&self) -> (f64, &Forecast) {
-        (self.calls[WINDOW - 1], &self.forecast[WINDOW - 1])
+        (self.calls[WINDOW - 1], &self.forecast)
+    }
+
+    fn window(&self) -> [Forecast; WINDOW] {
+        let (hour, outlook) = &self.outlook;
+        [4, 3, 2, 1, 0].map(|ago| self.model.forecast(outlook, *hour, self.minute.saturating_sub(ago)))
+    }
+
+    fn window_top(&self) -> f64 {
+        let (hour, outlook) = &self.outlook;
+        self.model.window_top(outlook, *hour, self.minute)
     }
 
     /// The statistics of the minute, in the order of [`Statistic::ALL`].
@@ -87,7 +100,7 @@ impl Case<'_> {
         if calls < LEAST_CALLS || calls <= forecast.top {
             return 0.0;
         }
-        let mean: f64 = self.forecast.iter().map(|minute| minute.top).sum();
+        let mean = self.window_top();
         tail(calls, mean, forecast.dispersion.variance(mean), forecast, Statistic::FiveMinutes)
     }
 
@@ -150,14 +163,14 @@ impl Case<'_> {
     fn answer_five_minutes(&self, value: f64) -> Option<Answer> {
         let rarity = self.rarity(Statistic::FiveMinutes, value)?;
         let calls: f64 = self.calls.iter().sum();
-        let expected = self.forecast.iter().map(|minute| minute.mean).sum();
+        let expected = self.window().iter().map(|minute| minute.mean).sum();
         Some(Answer {
             test: Test::FiveMinutes,
             start: self.change_point(calls, expected),
             window: WINDOW as u32,
             calls,
             expected,
-            compared: self.forecast.iter().map(|minute| minute.top).sum(),
+            compared: self.window_top(),
             rate: rarity.heavy / Statistic::FiveMinutes.share(),
         })
     }
@@ -186,7 +199,7 @@ impl Case<'_> {
 
     fn rarity(&self, statistic: Statistic, value: f64) -> Option<Rarity> {
         let reached = value > statistic.threshold();
-        reached.then(|| self.calibration.rarity(statistic, value, self.bucket, self.since, self.minute))
+        reached.then(|| self.calibration.rarity(statistic, value, self.outlook.1.bucket, self.since, self.minute))
     }
 
     /// Where in the window the rate most likely rose: Poisson, with the window's two means.
@@ -194,7 +207,7 @@ impl Case<'_> {
         let ratio = (calls / expected.max(1e-9)).max(1.0 + 1e-9);
         let ln_ratio = libm::log(ratio);
         let (mut gain, mut best, mut back) = (0.0, f64::NEG_INFINITY, 0);
-        for (ago, (x, forecast)) in (0..).zip(self.calls.iter().zip(&self.forecast).rev()) {
+        for (ago, (x, forecast)) in (0..).zip(self.calls.iter().zip(&self.window()).rev()) {
             gain += x * ln_ratio - (ratio - 1.0) * forecast.mean;
             if gain > best {
                 (best, back) = (gain, ago);

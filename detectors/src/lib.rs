@@ -27,6 +27,7 @@ mod finding;
 mod judge;
 mod episode;
 mod series;
+mod probe;
 mod pack;
 #[cfg(test)]
 mod tests;

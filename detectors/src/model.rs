@@ -86,9 +86,12 @@ impl Model {
     /// Looks ahead from the beginning of `hour`.
     pub(crate) fn refresh(&mut self, since: Minute, hour: u32) {
         self.outlook = self.look(since, hour);
+        let phi = self.moments.dispersion().phi;
+        let level = self.level.value(phi);
         let (mut m1, mut m2, mut m3) = (0.0, 0.0, 0.0);
         for j in 0..HOUR {
-            let mu = self.forecast(&self.outlook, hour, hour * HOUR + j).mean;
+            let (base, _) = self.outlook.rate(hour, hour * HOUR + j);
+            let mu = bounded(level * base * self.template.factor(j, phi));
             m1 += mu;
             m2 += mu * mu;
             m3 += mu * mu * mu;
@@ -117,14 +120,29 @@ impl Model {
         let j = minute % HOUR;
         let factor = self.template.factor(j, dispersion.phi);
         let largest = self.template.largest_factor(j, dispersion.phi);
-        let rate = |rate: f64, factor: f64| (level * rate * factor).clamp(1e-9, MOST_MEAN);
         let up = 0.5 * (base + envelope);
         Forecast {
-            mean: rate(base, factor),
-            upper: rate(up, factor),
-            top: rate(up, largest),
+            mean: bounded(level * base * factor),
+            upper: bounded(level * up * factor),
+            top: bounded(level * up * largest),
             dispersion: dispersion.with_uncertain_mean(f64::from(outlook.evidence)),
         }
+    }
+
+    /// The sum of `top` over the five minutes that end with `minute`, for a fraction of five forecasts.
+    pub(crate) fn window_top(&self, outlook: &Outlook, hour: u32, minute: Minute) -> f64 {
+        let phi = self.moments.dispersion().phi;
+        let scale = 0.5 * self.level.value(phi) / self.template.divisor(phi);
+        let weight = |ago: u32| self.template.weight((minute + HOUR + 1 - ago) % HOUR, phi);
+        let weights = [0, 1, 2, 3, 4, 5, 6].map(weight);
+        let triples = weights.iter().zip(&weights[1..]).zip(&weights[2..]);
+        (0..)
+            .zip(triples)
+            .map(|(ago, ((after, here), before))| {
+                let (base, envelope) = outlook.rate(hour, minute.saturating_sub(ago));
+                bounded(scale * (base + envelope) * after.max(*here).max(*before))
+            })
+            .sum()
     }
 
     /// Learns a closed minute with calls.
@@ -197,7 +215,35 @@ impl Outlook {
     }
 }
 
+/// A mean whose cube can be stored, and never zero.
+fn bounded(mean: f64) -> f64 {
+    mean.clamp(1e-9, MOST_MEAN)
+}
+
 /// Whether a day begins with this minute.
 pub(crate) fn begins_day(minute: Minute) -> bool {
     minute.is_multiple_of(DAY)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_window_is_the_sum_of_its_minutes() {
+        let mut model = Model::empty();
+        model.refresh(0, 500);
+        for minute in 500 * HOUR..540 * HOUR {
+            let forecast = model.forecast(&model.outlook, minute / HOUR, minute);
+            model.learn(minute, minute % 13 * (minute % 2), &forecast);
+            if minute % HOUR == 59 {
+                model.end_hour(0, minute / HOUR);
+            }
+        }
+        for minute in 540 * HOUR..541 * HOUR {
+            let top = |ago| model.forecast(&model.outlook, 540, minute - ago).top;
+            let sum: f64 = (0..5).map(top).sum();
+            assert!((model.window_top(&model.outlook, 540, minute) / sum - 1.0).abs() < 1e-12, "{minute}");
+        }
+    }
 }

@@ -113,7 +113,7 @@ impl Series {
     }
 
     /// Blank: nothing is known but that there was nothing. Becomes so again after [`FORGET`].
-    fn is_blank(&mut self) -> bool {
+    pub(crate) fn is_blank(&mut self) -> bool {
         if self.model.is_awake() && self.episode.is_none() && self.next >= self.forget_at() {
             *self = Self::new(self.since, self.next);
         }
@@ -130,7 +130,7 @@ impl Series {
         let forecast = self.forecast(minute);
         self.model.impute(minute, &forecast);
         self.calibration.silence(1, self.model.outlook.bucket);
-        let ended = self.observe_episode(minute, 0, &forecast);
+        let ended = self.observe_episode(minute, 0, &forecast, true);
         step.before = ended.or(step.before);
         self.push(0);
         self.advance(1);
@@ -156,11 +156,12 @@ impl Series {
         let x = f64::from(calls);
         let burst = self.burst.as_ref().map(|burst| (burst.start, burst.size));
         let case = self.case(minute, calls, self.maxima.week(), burst);
-        let (statistics, surprise, explained) = (case.statistics(), case.one_minute(x), case.explained);
+        let (statistics, explained) = (case.statistics(), case.explained);
+        let surprise = if explained { case.one_minute(x) } else { statistics[0] };
         let finding = case.find(statistics, context);
         let was_covered = self.covers(minute);
         step.transition = self.decide(finding);
-        if was_covered && let Some(ended) = self.observe_episode(minute, calls, &forecast) {
+        if was_covered && let Some(ended) = self.observe_episode(minute, calls, &forecast, context.learn) {
             step.before = step.transition.replace(ended);
         }
         let incident = was_covered || self.covers(minute);
@@ -192,7 +193,7 @@ impl Series {
     }
 
     /// The first call: from here on silence is learned too.
-    fn wake(&mut self) {
+    pub(crate) fn wake(&mut self) {
         if self.is_blank() {
             self.model.refresh(self.since, self.next / HOUR);
         }
@@ -243,7 +244,7 @@ impl Series {
         self.case_of(minute, [a, b, c, d, calls].map(f64::from), week_maximum, burst)
     }
 
-    fn case_of(
+    pub(crate) fn case_of(
         &self,
         minute: Minute,
         calls: [f64; WINDOW],
@@ -251,14 +252,14 @@ impl Series {
         burst: Option<(Minute, u64)>,
     ) -> Case<'_> {
         let (hour, outlook) = self.outlook(minute);
-        let forecast = [4, 3, 2, 1, 0].map(|ago| self.model.forecast(&outlook, hour, minute.saturating_sub(ago)));
         let mut case = Case {
             calibration: &self.calibration,
-            bucket: outlook.bucket,
+            model: &self.model,
+            outlook: (hour, outlook),
+            forecast: self.model.forecast(&outlook, hour, minute),
             since: self.since,
             minute,
             calls,
-            forecast,
             week_maximum,
             explained: false,
             burst,
@@ -287,7 +288,7 @@ impl Series {
     }
 
     /// The finding, if it is stricter than what was told of this incident and of this first burst.
-    fn untold(&self, finding: Finding) -> Option<Finding> {
+    pub(crate) fn untold(&self, finding: Finding) -> Option<Finding> {
         let told = match (&self.episode, &self.burst) {
             (Some(episode), _) => Some(episode.level),
             (None, Some(burst)) if finding.test == crate::finding::Test::FirstUse => burst.told,
@@ -296,19 +297,19 @@ impl Series {
         told.is_none_or(|told| finding.level < told).then_some(finding)
     }
 
-    fn observe_episode(&mut self, minute: Minute, calls: u32, forecast: &Forecast) -> Option<Transition> {
+    fn observe_episode(&mut self, minute: Minute, calls: u32, forecast: &Forecast, learn: bool) -> Option<Transition> {
         let episode = self.episode.as_mut()?;
         let start = episode.start;
         let Ending { end, reason, ratio } = episode.observe(minute, calls, forecast)?;
         self.episode = None;
-        if reason == EndReason::Accepted {
+        if reason == EndReason::Accepted && learn {
             self.model.accept(self.since, self.next / HOUR, ratio);
         }
         Some(Transition::Ended { start, end, reason })
     }
 
     /// At most two calls in the week before, in an account watched for that long.
-    fn is_rare(&self, minute: Minute) -> bool {
+    pub(crate) fn is_rare(&self, minute: Minute) -> bool {
         let [.., third_last] = self.last_calls;
         let silent = third_last == NEVER || minute.saturating_sub(third_last) > WEEK;
         silent && minute.saturating_sub(self.since) >= WEEK
@@ -329,6 +330,7 @@ impl Series {
         }
     }
 
+<<<<<<< HEAD
     /// Judges a minute that is still open: `recent` holds the calls so far of the five minutes that end with it. Its
     /// counts can only grow, and with them the severity of what is found. None where an incident is open and nothing
     /// stricter is found, and for closed minutes.
@@ -396,6 +398,8 @@ impl Series {
         }
     }
 
+=======
+>>>>>>> detectors
     /// Whether an incident is open.
     pub fn is_active(&self) -> bool {
         self.episode.is_some()

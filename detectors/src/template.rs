@@ -26,13 +26,23 @@ impl Template {
 
     /// The share of minute `j` of the hour, 1 on average.
     pub(crate) fn factor(&self, j: u32, phi: f64) -> f64 {
-        let total = self.totals.get((j % 60) as usize).map_or(0.0, |code| decode(*code));
-        (total + PRIOR * phi) / (f64::from(self.mean) + PRIOR * phi)
+        self.weight(j, phi) / self.divisor(phi)
+    }
+
+    /// T_j + 3φ, which is the share but for a divisor common to all minutes.
+    pub(crate) fn weight(&self, j: u32, phi: f64) -> f64 {
+        self.totals.get((j % 60) as usize).map_or(0.0, |code| decode(*code)) + PRIOR * phi
+    }
+
+    /// The divisor of [`Self::weight`].
+    pub(crate) fn divisor(&self, phi: f64) -> f64 {
+        f64::from(self.mean) + PRIOR * phi
     }
 
     /// The largest share of `j` and its two neighbours.
     pub(crate) fn largest_factor(&self, j: u32, phi: f64) -> f64 {
-        self.factor(j, phi).max(self.factor(j + 59, phi)).max(self.factor(j + 1, phi))
+        let weight = self.weight(j, phi).max(self.weight(j + 59, phi)).max(self.weight(j + 1, phi));
+        weight / self.divisor(phi)
     }
 
     /// At most 1/8 below the count of this minute in the previous hour.

@@ -89,7 +89,8 @@ fn settings() -> Settings {
 
 fn everywhere() -> Address {
     Box::new(|found, _| {
-        let addressed = found.into_iter().map(|detected| Addressed { detected, sinks: vec!["all".to_owned()], muted_by: None });
+        let addressed =
+            found.into_iter().map(|detected| Addressed { detected, sinks: vec!["all".to_owned()], muted_by: None });
         Ok(addressed.collect())
     })
 }
@@ -115,7 +116,9 @@ impl Process {
         let (mut spine, _) = Spine::recover(disk.clone(), parts, dedup, settings(), everywhere()).expect("recovery");
         spine.start(&settings(), &["script".to_owned()], "test", now).expect("a start");
         let marks = disk.marks("script").expect("marks");
-        let marked = marks.get("next").map_or(0, |bytes| u32::from_le_bytes(bytes.as_slice().try_into().expect("four bytes")) as usize);
+        let marked = marks
+            .get("next")
+            .map_or(0, |bytes| u32::from_le_bytes(bytes.as_slice().try_into().expect("four bytes")) as usize);
         let next = if resumes == Resumes::AtMark { marked } else { acknowledged };
         Process { spine, next, acknowledged: Arc::new(acknowledged.into()) }
     }
@@ -133,7 +136,12 @@ impl Process {
             }
             self.next += 1;
             let caught_up = Progress { source: "script".into(), caught_up: true, ..Progress::default() };
-            let load = Load { tally: Tally::new(counting()), progress: vec![caught_up], acknowledge: None, received: instant() };
+            let load = Load {
+                tally: Tally::new(counting()),
+                progress: vec![caught_up],
+                acknowledge: None,
+                received: instant(),
+            };
             self.spine.take(vec![load], i64::from(T0 + 100_000) * 60_000);
             return true;
         };
@@ -228,7 +236,10 @@ fn said(run: &Run) -> Vec<Addressed> {
 #[test]
 fn crashing_after_any_step_changes_nothing() {
     let calm = run(Resumes::AtMark, &[], 0, &[]);
-    let ends = calm.insights.iter().filter(|said| said.detected.event.details.state == trailsight_schemas::insight::State::End);
+    let ends = calm
+        .insights
+        .iter()
+        .filter(|said| said.detected.event.details.state == trailsight_schemas::insight::State::End);
     assert!(ends.count() >= 6, "the script must raise something: {}", calm.insights.len());
     assert_eq!(calm.totals.duplicate, 0);
     for step in 1..calm.steps {

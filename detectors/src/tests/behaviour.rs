@@ -151,14 +151,11 @@ fn muted_calls_teach_nothing() {
     let before = run.series.expected(BEGIN + 3 * WEEK);
     run.feed(BEGIN + 2 * WEEK, 1440, &muted, |_| 500);
     let after = run.series.expected(BEGIN + 3 * WEEK);
-    assert!(
-        (after / before - 1.0).abs() < 0.2 || run.said.iter().any(|said| matches!(said.1, Transition::Ended { .. }))
-    );
+    assert!((after / before - 1.0).abs() < 0.2, "{before} {after}");
     assert!(run.series.largest_of_week() < 100.0);
 }
 
-/// Section 2.8's R1 is the baseline that anything here must beat: on lognormal bursts, the calibrated tests may not
-/// raise more than the budget allows by a factor of three.
+/// Lognormal bursts, heavier than any shape allowed for: the realised rate of alarms stays within three times nominal.
 #[test]
 fn heavy_series_stay_near_their_budget() {
     let budget = Budget::new(200.0);

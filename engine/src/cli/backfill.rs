@@ -38,7 +38,9 @@ pub(super) fn run(args: &BackfillArgs) -> Result<Exit, Failure> {
         }));
     }
     if paths.is_empty() {
-        return Err(Failure::Usage("nothing to read: give files or directories, or configure a files source".to_owned()));
+        return Err(Failure::Usage(
+            "nothing to read: give files or directories, or configure a files source".to_owned(),
+        ));
     }
     let reading = Reading {
         inputs: reading::open(&paths)?,
@@ -106,7 +108,12 @@ pub(super) fn teach(
             outcomes: outcomes.take().unwrap_or_default(),
             ..Progress::default()
         };
-        take(&mut state, Load { tally, progress: vec![progress], acknowledge: None, received: instant() }, &mut summary, tell)?;
+        take(
+            &mut state,
+            Load { tally, progress: vec![progress], acknowledge: None, received: instant() },
+            &mut summary,
+            tell,
+        )?;
     }
     let done = Progress {
         source: SOURCE.to_owned(),
@@ -116,7 +123,12 @@ pub(super) fn teach(
         ..Progress::default()
     };
     let nothing = crate::ingest::Tally::new(reading.settings.clone());
-    take(&mut state, Load { tally: nothing, progress: vec![done], acknowledge: None, received: instant() }, &mut summary, tell)?;
+    take(
+        &mut state,
+        Load { tally: nothing, progress: vec![done], acknowledge: None, received: instant() },
+        &mut summary,
+        tell,
+    )?;
     state.snapshot_all()?;
     let sizes = state.spine.detect().sizes();
     (summary.series, summary.open) = (sizes.series, sizes.incidents);
@@ -181,7 +193,11 @@ fn warn_of_the_past(open_from: Option<Minute>, first: Minute, beginning: bool) {
 /// Refuses a directory that already holds something.
 pub(super) fn refuse_used(directory: &Path) -> Result<(), Failure> {
     let used = std::fs::read_dir(directory).is_ok_and(|mut entries| entries.next().is_some());
-    if used { Err(Failure::Usage(format!("--write-state {}: the directory is not empty", directory.display()))) } else { Ok(()) }
+    if used {
+        Err(Failure::Usage(format!("--write-state {}: the directory is not empty", directory.display())))
+    } else {
+        Ok(())
+    }
 }
 
 fn failed(error: impl Into<anyhow::Error>) -> Failure {

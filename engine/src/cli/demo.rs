@@ -19,7 +19,10 @@ use crate::telemetry;
 pub(super) fn run(args: &DemoArgs) -> Result<Exit, Failure> {
     let directory = tempfile::Builder::new().prefix("trailsight-demo-").tempdir().map_err(anyhow::Error::new)?;
     let seed = args.seed.unwrap_or_else(|| Clock::System.now().unsigned_abs() % 1_000_000);
-    let text = format!("[sources.demo]\ntype = \"simulated\"\nseed = {seed}\n[http]\nlisten = \"{}\"\n[log]\nlevel = \"warn\"\n", args.listen);
+    let text = format!(
+        "[sources.demo]\ntype = \"simulated\"\nseed = {seed}\n[http]\nlisten = \"{}\"\n[log]\nlevel = \"warn\"\n",
+        args.listen
+    );
     let inputs = Inputs { file: None, environment: BTreeMap::new(), data_dir: Some(directory.path().to_owned()) };
     let config = config::load_text(&text, &inputs)?;
     telemetry::init_logging(&config.log).map_err(|error| Failure::Failed(error.into()))?;
@@ -27,7 +30,10 @@ pub(super) fn run(args: &DemoArgs) -> Result<Exit, Failure> {
     heed_signals(&stop)?;
     let clock = Clock::scaled(Clock::System.now(), args.speed);
     let service = Service::start(&config, clock, stop.clone())?;
-    eprintln!("simulated traffic, seed {seed} (--seed {seed} shows the same again), {} times as fast as the clock", args.speed);
+    eprintln!(
+        "simulated traffic, seed {seed} (--seed {seed} shows the same again), {} times as fast as the clock",
+        args.speed
+    );
     eprintln!("page     http://{}/", service.address);
     eprintln!("metrics  http://{}/metrics", service.address);
     eprintln!("learning from two simulated weeks; insights appear here as they are found, Ctrl-C ends it");

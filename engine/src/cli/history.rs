@@ -7,6 +7,7 @@ use crate::http::InsightReader;
 use crate::service::History;
 
 pub(super) fn open(data_dir: &Path) -> Result<Box<dyn InsightReader>, Failure> {
-    let history = History::open(data_dir).map_err(|error| Failure::Usage(format!("{}: {error}", data_dir.display())))?;
+    let history =
+        History::open(data_dir).map_err(|error| Failure::Usage(format!("{}: {error}", data_dir.display())))?;
     Ok(Box::new(history))
 }

@@ -52,7 +52,9 @@ pub(super) fn told(event: &InsightEvent, loosest: Sensitivity) -> bool {
 
 /// Replaces what a terminal might obey.
 pub(super) fn printable(text: &str) -> String {
-    text.chars().map(|character| if character.is_control() || is_format(character) { '\u{fffd}' } else { character }).collect()
+    text.chars()
+        .map(|character| if character.is_control() || is_format(character) { '\u{fffd}' } else { character })
+        .collect()
 }
 
 /// Bidirectional overrides and invisible characters, which make a line read as another.

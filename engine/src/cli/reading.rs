@@ -72,7 +72,10 @@ impl Reading {
     pub(super) fn read(&self, stop: &Stop) -> Result<Read, Failure> {
         let began = instant();
         std::fs::create_dir_all(&self.spill).map_err(|error| failed(&self.spill, error))?;
-        let spill = tempfile::Builder::new().prefix("tallies-").tempdir_in(&self.spill).map_err(|error| failed(&self.spill, error))?;
+        let spill = tempfile::Builder::new()
+            .prefix("tallies-")
+            .tempdir_in(&self.spill)
+            .map_err(|error| failed(&self.spill, error))?;
         let mut runs = Runs::new(self.settings.clone(), spill.path(), self.memory);
         let bar = bar(self.inputs.bytes, self.quiet);
         let mut rejects: BTreeMap<&'static str, u64> = BTreeMap::new();
@@ -193,13 +196,20 @@ impl Summary {
             );
         }
         let [low, medium, high] = self.incidents;
-        eprintln!("insights by the strictest sensitivity that they reach: {low} low, {medium} medium, {high} high; {} still open", self.open);
+        eprintln!(
+            "insights by the strictest sensitivity that they reach: {low} low, {medium} medium, {high} high; {} still open",
+            self.open
+        );
         for account in &self.learning {
             eprintln!("{account}");
         }
         let (slow, took) =
             if self.reading >= self.judging { ("reading", self.reading) } else { ("judging", self.judging) };
-        eprintln!("slowest part: {slow}, {:.1} s of {:.1} s", took.as_secs_f64(), (self.reading + self.judging).as_secs_f64());
+        eprintln!(
+            "slowest part: {slow}, {:.1} s of {:.1} s",
+            took.as_secs_f64(),
+            (self.reading + self.judging).as_secs_f64()
+        );
     }
 }
 
@@ -269,6 +279,9 @@ mod tests {
     fn numbers_are_grouped() {
         let texts: Vec<String> = [0, 12, 123, 1234, 1_234_567].into_iter().map(grouped).collect();
         assert_eq!(texts, ["0", "12", "123", "1,234", "1,234,567"]);
-        assert_eq!((length(60), length(180), length(14_400)), ("60 minutes".into(), "3.0 hours".into(), "10.0 days".into()));
+        assert_eq!(
+            (length(60), length(180), length(14_400)),
+            ("60 minutes".into(), "3.0 hours".into(), "10.0 days".into())
+        );
     }
 }

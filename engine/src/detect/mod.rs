@@ -216,7 +216,8 @@ impl Detect {
     pub fn sizes(&self) -> Sizes {
         self.parts.iter().map(|slot| &slot.partition).fold(Sizes::default(), |sum, partition| Sizes {
             series: sum.series + partition.len(),
-            call_series: sum.call_series + partition.series.iter().flatten().filter(|tracked| !tracked.key.is_error()).count(),
+            call_series: sum.call_series
+                + partition.series.iter().flatten().filter(|tracked| !tracked.key.is_error()).count(),
             evicted: sum.evicted + partition.evicted,
             incidents: sum.incidents
                 + partition.series.iter().flatten().filter(|tracked| tracked.incident.is_some()).count(),

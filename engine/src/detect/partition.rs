@@ -305,7 +305,15 @@ impl Partition {
     }
 
     /// Tells what closing a minute led to, and adds the minute to the incident that is open.
-    fn follow(&mut self, index: u32, minute: u32, step: &Step, share: &Share<'_>, rules: &Rules, found: &mut Vec<Found>) {
+    fn follow(
+        &mut self,
+        index: u32,
+        minute: u32,
+        step: &Step,
+        share: &Share<'_>,
+        rules: &Rules,
+        found: &mut Vec<Found>,
+    ) {
         for transition in [step.before, step.transition].into_iter().flatten() {
             match transition {
                 Transition::Opened(finding) | Transition::Raised(finding) => {

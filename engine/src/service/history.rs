@@ -8,10 +8,12 @@ use trailsight_schemas::insight::{InsightEvent, State};
 use trailsight_schemas::time::{Minute, format_rfc3339};
 use uuid::Uuid;
 
-use crate::http::{Delivery, Filter, IncidentState, IncidentView, Insight, InsightReader, MinuteCount, Page, QueryError};
+use crate::http::{
+    Delivery, Filter, IncidentState, IncidentView, Insight, InsightReader, MinuteCount, Page, QueryError,
+};
+use crate::journal::JournalError;
 use crate::journal::history::{self, Incident, Record};
 use crate::journal::minutes::{MinuteReader, Period};
-use crate::journal::JournalError;
 
 /// Minutes shown before and after an incident.
 const AROUND: i64 = 60;
@@ -34,12 +36,14 @@ impl History {
     }
 
     fn picture(&self, incident: &Incident) -> Vec<MinuteCount> {
-        let Some(event) = incident.start.as_ref().and_then(|start| InsightEvent::parse(start.json.as_bytes()).ok()) else {
+        let Some(event) = incident.start.as_ref().and_then(|start| InsightEvent::parse(start.json.as_bytes()).ok())
+        else {
             return Vec::new();
         };
         let Some((reader, ours)) = self.minutes.as_ref().zip(event.trailsight) else { return Vec::new() };
         let since = incident.started - AROUND * 60;
-        let until = incident.ended.unwrap_or(incident.started).saturating_add(AROUND * 60).min(since + MOST_MINUTES * 60);
+        let until =
+            incident.ended.unwrap_or(incident.started).saturating_add(AROUND * 60).min(since + MOST_MINUTES * 60);
         let [since, until] = [since, until].map(|at| Minute::of_seconds(at).unwrap_or_default());
         let points = reader.minutes(&ours.series, since, until, Period::Minute).unwrap_or_default();
         points

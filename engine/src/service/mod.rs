@@ -70,7 +70,8 @@ impl Service {
             "state is back"
         );
         if state.recovered.missing > 0 {
-            let missing = format!("{} entries that damaged snapshots would have needed are gone", state.recovered.missing);
+            let missing =
+                format!("{} entries that damaged snapshots would have needed are gone", state.recovered.missing);
             tracing::error!(problem = %missing, "baselines are incomplete");
             state.damaged.push(missing);
         }
@@ -118,7 +119,8 @@ impl Service {
                 tracing::error!("a source's thread panicked");
             }
         }
-        let stored = driven.and_then(|mut driver| driver.state.snapshot_all().context("the last snapshots could not be stored"));
+        let stored =
+            driven.and_then(|mut driver| driver.state.snapshot_all().context("the last snapshots could not be stored"));
         let grace = i64::try_from(self.grace.as_millis()).unwrap_or(i64::MAX);
         self.delivery.finish(self.clock.now().saturating_add(grace), self.grace);
         self.server.stop();
@@ -134,7 +136,11 @@ impl Delivery {
         shared: &Arc<Shared>,
         clock: &Clock,
     ) -> anyhow::Result<Delivery> {
-        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).thread_name("delivery").enable_all().build()?;
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(2)
+            .thread_name("delivery")
+            .enable_all()
+            .build()?;
         let (shutdown, asked) = watch::channel(None);
         let mut workers = Vec::new();
         for (sink, limits) in wiring::sinks(config)? {

@@ -17,8 +17,8 @@ use crate::config::Config;
 use crate::deliver;
 use crate::detect::{Detect, Learning, Sizes};
 use crate::http::{
-    AccountLearning, Filter, IncidentView, InsightReader, JournalStatus, LearningStage, MemoryStatus, Page, Queries, QueryError,
-    Reason, RecordTotals, SeriesStatus, SinkStatus, SourceStatus, Status,
+    AccountLearning, Filter, IncidentView, InsightReader, JournalStatus, LearningStage, MemoryStatus, Page, Queries,
+    QueryError, Reason, RecordTotals, SeriesStatus, SinkStatus, SourceStatus, Status,
 };
 use crate::journal::Journal as _;
 use crate::spine::Taken;
@@ -61,7 +61,11 @@ struct Seen {
 impl Shared {
     pub(super) fn new(config: &Config, metrics: Arc<Metrics>, clock: &Clock, history: History) -> Shared {
         let sources = config.sources.iter().map(|source| {
-            let status = SourceStatus { name: source.name.clone(), r#type: source.kind.as_str().to_owned(), ..SourceStatus::default() };
+            let status = SourceStatus {
+                name: source.name.clone(),
+                r#type: source.kind.as_str().to_owned(),
+                ..SourceStatus::default()
+            };
             (source.name.clone(), status)
         });
         let status = Status {
@@ -192,12 +196,13 @@ impl Shared {
             self.metrics.source(&source.name).lag_seconds.set(source.lag_seconds.unwrap_or(0.0));
         }
         let journal = state.spine.journal();
-        let totals = journal.totals().unwrap_or_default().values().fold(RecordTotals::default(), |sum, one| RecordTotals {
-            counted: sum.counted + one.counted,
-            duplicate: sum.duplicate + one.duplicate,
-            not_analysed: sum.not_analysed + one.not_analysed,
-            dead_letter: sum.dead_letter + one.dead_letter,
-        });
+        let totals =
+            journal.totals().unwrap_or_default().values().fold(RecordTotals::default(), |sum, one| RecordTotals {
+                counted: sum.counted + one.counted,
+                duplicate: sum.duplicate + one.duplicate,
+                not_analysed: sum.not_analysed + one.not_analysed,
+                dead_letter: sum.dead_letter + one.dead_letter,
+            });
         let mut status = self.status.write().unwrap_or_else(PoisonError::into_inner);
         status.watermark = detect.open_from().map(|minute| format_rfc3339(minute.seconds()));
         status.sources = sources;
@@ -283,7 +288,8 @@ impl Queries for Shared {
         let mut status = self.status.read().unwrap_or_else(PoisonError::into_inner).clone();
         status.sinks = self.sinks.iter().map(|sink| sink.clone()).collect();
         status.sinks.sort_by(|a, b| a.name.cmp(&b.name));
-        let mut problems: Vec<String> = self.problems.iter().map(|entry| format!("{}: {}", entry.key(), entry.value())).collect();
+        let mut problems: Vec<String> =
+            self.problems.iter().map(|entry| format!("{}: {}", entry.key(), entry.value())).collect();
         problems.sort();
         status.problems.extend(problems);
         Ok(status)
@@ -323,7 +329,12 @@ impl deliver::Observer for Shared {
         let metrics = self.metrics.sink(sink);
         metrics.outbox_rows.set(rows as i64);
         metrics.outbox_oldest.set(age.unwrap_or(0.0));
-        let status = SinkStatus { name: sink.to_owned(), outbox_rows: rows, oldest_seconds: age, last_error: last_error.map(str::to_owned) };
+        let status = SinkStatus {
+            name: sink.to_owned(),
+            outbox_rows: rows,
+            oldest_seconds: age,
+            last_error: last_error.map(str::to_owned),
+        };
         self.sinks.insert(sink.to_owned(), status);
     }
 

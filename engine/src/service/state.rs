@@ -57,7 +57,17 @@ impl State {
         let address = address(router, outbox.clone());
         let (spine, recovered) = Spine::recover(journal, parts, dedup, settings, address)?;
         let minutes = Minutes::open(directory, minutes::Limits { bytes: config.limits.minute_history_bytes.0 })?;
-        let mut state = State { spine, outbox, snapshots, minutes, recovered, damaged, next_part: 0, round_ended: None, clock: clock.clone() };
+        let mut state = State {
+            spine,
+            outbox,
+            snapshots,
+            minutes,
+            recovered,
+            damaged,
+            next_part: 0,
+            round_ended: None,
+            clock: clock.clone(),
+        };
         state.catch_up_minutes().context("the minute history cannot follow the journal")?;
         Ok(state)
     }

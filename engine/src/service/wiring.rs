@@ -17,23 +17,34 @@ use crate::deliver::sinks::{Kind, Sink, Stdout, Webhook, WebhookSpec};
 
 /// The rules that say who is told.
 pub(super) fn router(config: &Config) -> anyhow::Result<Router> {
-    let routes: Vec<RouteSpec> = config.routes.iter().map(|route| RouteSpec {
-        sinks: route.sinks.clone(),
-        sensitivity: sensitivity(route.sensitivity),
-        matches: matches(&route.matches),
-        continue_: route.continues,
-    }).collect();
-    let mutes: Vec<MuteSpec> = config.mutes.iter().map(|mute| MuteSpec {
-        key: mute.name.clone(),
-        matches: matches(&mute.matches),
-        reason: mute.reason.clone(),
-        owner: mute.owner.clone(),
-        until: mute.until,
-        learn: mute.learn,
-        alert: mute.alert,
-    }).collect();
-    let sinks: Vec<SinkSpec> =
-        config.sinks.iter().map(|sink| SinkSpec { name: sink.name.clone(), format: format(sink.insight_format) }).collect();
+    let routes: Vec<RouteSpec> = config
+        .routes
+        .iter()
+        .map(|route| RouteSpec {
+            sinks: route.sinks.clone(),
+            sensitivity: sensitivity(route.sensitivity),
+            matches: matches(&route.matches),
+            continue_: route.continues,
+        })
+        .collect();
+    let mutes: Vec<MuteSpec> = config
+        .mutes
+        .iter()
+        .map(|mute| MuteSpec {
+            key: mute.name.clone(),
+            matches: matches(&mute.matches),
+            reason: mute.reason.clone(),
+            owner: mute.owner.clone(),
+            until: mute.until,
+            learn: mute.learn,
+            alert: mute.alert,
+        })
+        .collect();
+    let sinks: Vec<SinkSpec> = config
+        .sinks
+        .iter()
+        .map(|sink| SinkSpec { name: sink.name.clone(), format: format(sink.insight_format) })
+        .collect();
     Router::new(&routes, &mutes, &sinks, sensitivity(config.detection.sensitivity)).map_err(|errors| {
         let all: Vec<String> = errors.iter().map(ToString::to_string).collect();
         anyhow::anyhow!(all.join("\n"))

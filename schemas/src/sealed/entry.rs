@@ -22,7 +22,10 @@ enum BodyV1<'a> {
     #[serde(borrow)]
     Batch(Box<Columns<'a>>),
     Epoch(Epoch),
-    Evict { partition: u32, series: u32 },
+    Evict {
+        partition: u32,
+        series: u32,
+    },
 }
 
 /// An entry as sealed bytes. Fails only above [`super::INFLATED_LIMIT`].
