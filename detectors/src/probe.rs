@@ -66,7 +66,7 @@ impl Series {
     /// that close later still teach; a later minute may raise it.
     pub fn open_early(&mut self, finding: &Finding) {
         if let Some(episode) = &mut self.episode {
-            episode.level = episode.level.min(finding.level);
+            episode.extend(finding);
         } else {
             if !self.model.is_awake() {
                 // Silence up to here changed nothing; a week is more than any lateness.
