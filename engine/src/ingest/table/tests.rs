@@ -138,3 +138,29 @@ fn a_table_without_its_columns_cannot_be_opened() {
         assert_eq!(rejects, []);
     }
 }
+
+/// deploy/queries/check.py compares this table with what DuckDB and ClickHouse make of the same files.
+#[test]
+fn the_queries_count_as_the_engine_does() {
+    let fixture = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../deploy/queries/fixture");
+    let settings = || Settings { data_events: vec!["s3.amazonaws.com".into()], attribute_values: 64, ..settings() };
+    let mut of_records = Tally::new(Arc::new(settings()));
+    let mut files = 0;
+    for region in ["us-east-1", "eu-west-1"] {
+        let folder = fixture.join(format!("AWSLogs/999988887777/CloudTrail/{region}/2026/03/01"));
+        for file in std::fs::read_dir(folder).unwrap() {
+            let path = file.unwrap().path();
+            let origin = Origin { source: "test", path: path.to_str().unwrap() };
+            of_records.read(&std::fs::read(&path).unwrap(), origin, &mut |reject| panic!("{reject:?}"));
+            files += 1;
+        }
+    }
+    let of_records = batch(of_records);
+    assert_eq!((files, of_records.progress[0].outcomes.counted), (2, 25));
+    let (of_table, rejects, result) = counts(settings(), &std::fs::read(fixture.join("counts.tsv")).unwrap());
+    result.unwrap();
+    assert_eq!(rejects, []);
+    let of_table = batch(of_table);
+    assert_eq!(show(&of_table), show(&of_records));
+    assert_eq!(of_table.minutes, of_records.minutes);
+}
