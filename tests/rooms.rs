@@ -214,7 +214,9 @@ fn what_the_documents_name_is_there() {
 fn commands(text: &str) -> Vec<String> {
     let shell =
         text.split("```").skip(1).step_by(2).filter(|block| block.starts_with("sh") || block.starts_with("console"));
-    let lines = shell.flat_map(str::lines).map(|line| line.trim().trim_start_matches("$ "));
+    let lines = shell
+        .flat_map(str::lines)
+        .map(|line| line.split(" #").next().unwrap_or_default().trim().trim_start_matches("$ "));
     lines.filter(|line| line.starts_with("./") || line.starts_with("trailsight ")).map(str::to_owned).collect()
 }
 
@@ -328,7 +330,7 @@ mod tests {
     #[test]
     fn commands_are_found_in_shell_blocks() {
         assert_eq!(
-            commands("```sh\n./tests/run --quick\n# no\n```\n```toml\ntrailsight x\n```"),
+            commands("```sh\n./tests/run --quick   # fast\n# no\n```\n```toml\ntrailsight x\n```"),
             ["./tests/run --quick"]
         );
     }
