@@ -44,8 +44,8 @@ impl Runs {
 
     /// Adds a tally. When it cannot be written (disk full) the error says so, and what was pushed before is
     /// still there.
-    pub fn push(&mut self, mut tally: Tally) -> io::Result<()> {
-        self.outcomes += std::mem::take(&mut tally.outcomes);
+    pub fn push(&mut self, tally: Tally) -> io::Result<()> {
+        self.outcomes += tally.outcomes;
         self.held.merge(tally);
         if self.held.memory() > self.memory { self.spill() } else { Ok(()) }
     }
