@@ -135,7 +135,8 @@ impl Process {
                 return false;
             }
             self.next += 1;
-            let caught_up = Progress { source: "script".into(), caught_up: true, ..Progress::default() };
+            let marks = vec![("next".to_owned(), (self.next as u32).to_le_bytes().to_vec())];
+            let caught_up = Progress { source: "script".into(), caught_up: true, marks, ..Progress::default() };
             let load = Load {
                 tally: Tally::new(counting()),
                 progress: vec![caught_up],

@@ -14,6 +14,8 @@ mod incident;
 mod tracked;
 mod report;
 mod partition;
+mod intake;
+mod telling;
 mod pack;
 #[cfg(test)]
 mod tests;

@@ -6,20 +6,15 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use trailsight_detectors::{Finding, Series, Step, Transition};
-use trailsight_schemas::entry::{ApiMinute, Attribution, Batch, Class};
-use trailsight_schemas::insight::InsightEvent;
+use trailsight_detectors::{Step, Transition};
+use trailsight_schemas::entry::Batch;
 use trailsight_schemas::time::DAY;
 
-use super::account::{Account, sensitivity};
-use super::cell::{AGENT, CELL_VALUES, Cell, ERROR, IDENTITY};
-use super::incident::Incident;
-use super::ledger::Ledger;
-use super::report::{self, Moment};
-use super::strings::{Id, NONE, Strings};
+use super::account::Account;
+use super::cell::Cell;
+use super::strings::{Id, Strings};
 use super::tracked::{Cells, Key, Tracked};
 use super::{Found, Rules};
-use crate::journal::Detected;
 
 /// Minutes below the watermark whose cells are kept, so that a Start can be dated back and its window told.
 const RETAIN: u32 = 70;
@@ -74,12 +69,22 @@ impl Partition {
         }
     }
 
+    /// Takes in an entry minute by minute: a minute is closed as soon as all that the entry says of it has been
+    /// placed, so that a backlog of months needs no more open minutes than an hour of live traffic.
     pub(super) fn apply(&mut self, share: &Share<'_>, rules: &Rules, found: &mut Vec<Found>) {
-        let touched = self.place(share, rules);
-        // Closing comes first: what has ended by now must not take in what begins.
+        self.begin(share, rules);
+        let mut touched = BTreeSet::new();
+        for at in share.minutes {
+            let minute = share.batch.minutes[*at as usize].minute.0;
+            if let Some(open_from) = share.open_from {
+                self.close_below(open_from.min(minute), share, rules, found);
+            }
+            self.place(*at, share, rules, &mut touched);
+        }
         if let Some(open_from) = share.open_from {
             self.close_below(open_from, share, rules, found);
         }
+        // Closing came first: what has ended by now must not take in what begins.
         if !share.ordered {
             for (minute, index) in touched {
                 self.probe(minute, index, share, rules, found);
@@ -89,146 +94,6 @@ impl Partition {
             self.sweep();
         }
     }
-
-    // ---- taking in
-
-    fn place(&mut self, share: &Share<'_>, rules: &Rules) -> BTreeSet<(u32, u32)> {
-        let mut touched = BTreeSet::new();
-        if self.closed.is_none() {
-            let oldest = share.minutes.iter().map(|at| share.batch.minutes[*at as usize].minute.0).min();
-            let open_from = share.open_from.unwrap_or(u32::MAX);
-            self.closed = oldest
-                .map(|minute| minute.saturating_sub(rules.settings.allowed_lateness + 1).min(open_from.max(1) - 1));
-        }
-        for at in share.minutes {
-            let rolled = &share.batch.minutes[*at as usize];
-            for (key, cell) in self.cells_of(rolled, share.batch, rules) {
-                let index = self.find_or_track(key, rolled.minute.0, rules);
-                if self.add(index, rolled.minute.0, cell, rules) {
-                    touched.insert((rolled.minute.0, index));
-                }
-            }
-        }
-        touched
-    }
-
-    /// The series that a rollup feeds: the call rate where it is judged, and each error code.
-    fn cells_of(&mut self, rolled: &ApiMinute, batch: &Batch, rules: &Rules) -> Vec<(Key, Cell)> {
-        let api = &batch.apis[rolled.api as usize];
-        let text = |id: u32| batch.strings[id as usize].as_str();
-        let judged = match api.class {
-            Class::ManagementWrite => true,
-            Class::ManagementRead => rules.settings.read_call_rate,
-            Class::Data => rules.settings.data_events.iter().any(|source| source == text(api.source)),
-        };
-        if api.class == Class::Data && !judged || !judged && rolled.errors.is_empty() {
-            return Vec::new();
-        }
-        let strings = &mut self.strings;
-        let mut key = Key {
-            account: strings.intern(text(api.account)),
-            region: strings.intern(text(api.region)),
-            source: strings.intern(text(api.source)),
-            name: strings.intern(text(api.name)),
-            code: NONE,
-            class: api.class,
-        };
-        let mut cells = Vec::with_capacity(1 + rolled.errors.len());
-        if judged {
-            let mut cell = cell_of(rolled.calls, &rolled.identities, &rolled.agents, batch, strings);
-            for error in &rolled.errors {
-                cell.values[ERROR].add(strings.intern(text(error.code)), error.calls);
-            }
-            cells.push((key, cell));
-        }
-        for error in &rolled.errors {
-            key.code = strings.intern(text(error.code));
-            if key.code != NONE {
-                cells.push((key, cell_of(error.calls, &error.identities, &error.agents, batch, strings)));
-            }
-        }
-        cells
-    }
-
-    fn find_or_track(&mut self, key: Key, minute: u32, rules: &Rules) -> u32 {
-        let account = self.accounts.entry(key.account).or_insert_with(|| Account::new(minute, &rules.settings));
-        account.since = account.since.min(minute);
-        if let Some(index) = self.index.get(&key) {
-            return *index;
-        }
-        let first = self.closed.map_or(minute, |closed| closed.saturating_add(1));
-        let watched_since = account.watched_since(&rules.settings).min(first);
-        let tracked = Tracked {
-            key,
-            series: Series::new(watched_since, first),
-            ledger: Ledger::default(),
-            incident: None,
-            ended: 0,
-            last_day: None,
-            unlearned_until: rules.unlearned_until(&key, &self.strings),
-        };
-        let index = match self.free.pop_first() {
-            Some(index) => {
-                self.series[index as usize] = Some(tracked);
-                index
-            }
-            None => {
-                self.series.push(Some(tracked));
-                (self.series.len() - 1) as u32
-            }
-        };
-        self.index.insert(key, index);
-        index
-    }
-
-    /// Adds calls to a minute. Returns whether the minute is open.
-    fn add(&mut self, index: u32, minute: u32, cell: Cell, rules: &Rules) -> bool {
-        let open = self.closed.is_none_or(|closed| minute > closed);
-        if !open {
-            self.late = self.late.saturating_add(cell.calls);
-            if let Some(tracked) = self.series[index as usize].as_mut() {
-                tracked.ledger.add(minute / DAY, &cell);
-                if let Some(incident) = tracked.incident.as_mut() {
-                    incident.add_late(minute, &cell);
-                }
-            }
-            if self.cells.first_key_value().is_none_or(|(oldest, _)| minute < *oldest) {
-                return false;
-            }
-        }
-        let horizon = self.closed.unwrap_or(minute).saturating_add(rules.open_minutes);
-        if minute > horizon {
-            self.overflowed = self.overflowed.saturating_add(cell.calls);
-            return false;
-        }
-        self.cells.entry(minute).or_default().entry(index).or_default().merge(&cell);
-        open
-    }
-
-    // ---- telling early
-
-    fn probe(&mut self, minute: u32, index: u32, share: &Share<'_>, rules: &Rules, found: &mut Vec<Found>) {
-        if self.closed.is_some_and(|closed| minute <= closed) {
-            return;
-        }
-        let mut recent = [0u64; 5];
-        for (slot, at) in recent.iter_mut().zip(minute.saturating_sub(4)..=minute) {
-            *slot = self.cells.get(&at).and_then(|of_series| of_series.get(&index)).map_or(0, |cell| cell.calls);
-        }
-        let Some(tracked) = self.series[index as usize].as_mut() else { return };
-        let Some(account) = self.accounts.get(&tracked.key.account) else { return };
-        let learn = share.taken_at >= tracked.unlearned_until;
-        let context = account.context(tracked.key.is_error(), minute, learn, &rules.settings);
-        let Some(finding) = tracked.series.probe(minute, &recent, &context) else { return };
-        if tracked.incident.as_ref().is_some_and(|incident| finding.level >= incident.level) {
-            return;
-        }
-        tracked.series.open_early(&finding);
-        self.awake.insert(index);
-        self.tell_start(index, minute, &finding, share, rules, found);
-    }
-
-    // ---- closing
 
     fn close_below(&mut self, open_from: u32, share: &Share<'_>, rules: &Rules, found: &mut Vec<Found>) {
         let Some(through) = open_from.checked_sub(1) else { return };
@@ -320,18 +185,18 @@ impl Partition {
                     self.tell_start(index, minute, &finding, share, rules, found);
                 }
                 Transition::Ended { end, reason, .. } => {
-                    self.keep(index, minute);
+                    self.keep(index, minute, Some(end));
                     self.tell_end(index, minute, end, reason, share, rules, found);
                 }
             }
         }
-        self.keep(index, minute);
+        let quiet_since = self.series[index as usize].as_ref().and_then(|tracked| tracked.series.quiet_since());
+        self.keep(index, minute, quiet_since);
     }
 
     /// Adds a closed minute to the incident that is open.
-    fn keep(&mut self, index: u32, minute: u32) {
+    fn keep(&mut self, index: u32, minute: u32, quiet_since: Option<u32>) {
         let Some(tracked) = self.series[index as usize].as_mut() else { return };
-        let quiet_since = tracked.series.quiet_since();
         if let Some(incident) = tracked.incident.as_mut() {
             let cell = self.cells.get(&minute).and_then(|of_series| of_series.get(&index));
             match cell {
@@ -340,93 +205,6 @@ impl Partition {
             }
         }
     }
-
-    // ---- telling
-
-    fn tell_start(
-        &mut self,
-        index: u32,
-        minute: u32,
-        finding: &Finding,
-        share: &Share<'_>,
-        rules: &Rules,
-        found: &mut Vec<Found>,
-    ) {
-        let closed = self.closed;
-        let Some(tracked) = self.series[index as usize].as_mut() else { return };
-        let told = tracked.incident.as_ref().map(|incident| incident.level);
-        if told.is_some_and(|level| finding.level >= level) {
-            return;
-        }
-        let mut finding = *finding;
-        let first_use = finding.test == trailsight_detectors::Test::FirstUse;
-        let chance = self
-            .accounts
-            .get(&tracked.key.account)
-            .map_or(0.0, |account| account.chance_per_week(finding.rate, first_use));
-        let mut incident = match tracked.incident.take() {
-            Some(mut incident) => {
-                incident.revision += 1;
-                incident
-            }
-            None => {
-                finding = after(tracked.ended, finding, index, minute, &self.cells);
-                let series = tracked.key.path(&self.strings);
-                let mut incident = Box::new(Incident {
-                    shared: report::shared_id(&series, &tracked.key, finding.start),
-                    start: finding.start,
-                    level: finding.level,
-                    revision: 0,
-                    test: finding.test,
-                    expected: 0.0,
-                    observed: 0.0,
-                    chance_per_week: 0.0,
-                    baseline: tracked.baseline(index, finding.start, &self.cells, closed),
-                    settled: Cell::default(),
-                    pending: BTreeMap::new(),
-                });
-                for (at, of_series) in self.cells.range(finding.start..=closed.unwrap_or(0).max(finding.start)) {
-                    if let Some(cell) = of_series.get(&index).filter(|_| closed.is_some_and(|closed| *at <= closed)) {
-                        incident.pending.insert(*at, cell.clone());
-                    }
-                }
-                incident
-            }
-        };
-        (incident.level, incident.test) = (finding.level, finding.test);
-        (incident.expected, incident.observed, incident.chance_per_week) = (finding.expected, finding.observed, chance);
-        let mut window = Cell::default();
-        for (_, of_series) in self.cells.range(minute.saturating_sub(finding.window.max(1) - 1)..=minute) {
-            if let Some(cell) = of_series.get(&index) {
-                window.merge(cell);
-            }
-        }
-        let event =
-            report::start(&tracked.key, &incident, &finding, &window, &self.strings, &moment(minute, share, rules));
-        tracked.incident = Some(incident);
-        found.push(Found { minute, detected: Detected { event, told: told.map(sensitivity) } });
-    }
-
-    #[allow(clippy::too_many_arguments)]
-    fn tell_end(
-        &mut self,
-        index: u32,
-        minute: u32,
-        end: u32,
-        reason: trailsight_detectors::EndReason,
-        share: &Share<'_>,
-        rules: &Rules,
-        found: &mut Vec<Found>,
-    ) {
-        let Some(tracked) = self.series[index as usize].as_mut() else { return };
-        let Some(incident) = tracked.incident.take() else { return };
-        tracked.ended = end.max(incident.start + 1);
-        let event: InsightEvent =
-            report::end(&tracked.key, &incident, end, reason, &self.strings, &moment(minute, share, rules));
-        found.push(Found { minute, detected: Detected { event, told: Some(sensitivity(incident.level)) } });
-    }
-
-    // ---- limits
 
     pub(super) fn len(&self) -> usize {
         self.index.len()
@@ -461,7 +239,7 @@ impl Partition {
         self.sweep();
     }
 
-    fn sweep(&mut self) {
+    pub(super) fn sweep(&mut self) {
         let mut used = vec![false; self.strings.bound()];
         let mut mark = |id: Id| {
             if let Some(slot) = used.get_mut(id as usize) {
@@ -497,37 +275,6 @@ impl Partition {
     }
 }
 
-/// A finding whose window reaches back into an incident that has ended (a first burst that flared up again
-/// within its hour) begins with the first call after it: each call belongs to one incident.
-fn after(ended: u32, finding: Finding, index: u32, minute: u32, cells: &Cells) -> Finding {
-    if finding.start >= ended {
-        return finding;
-    }
-    let calls = cells.range(ended..=minute).find(|(_, of_series)| of_series.contains_key(&index));
-    let start = calls.map_or(minute, |(at, _)| *at);
-    Finding { start, window: minute - start + 1, ..finding }
-}
-
 fn mark_cell(cell: &Cell, mark: &mut impl FnMut(Id)) {
     cell.values.iter().flat_map(|values| values.iter()).for_each(|(id, _)| mark(id));
-}
-
-fn moment<'a>(minute: u32, share: &Share<'_>, rules: &'a Rules) -> Moment<'a> {
-    let over = i64::from(minute) * 60 + 60;
-    Moment {
-        detected_at: if share.ordered { over * 1000 } else { share.taken_at },
-        data_through: if share.ordered { over } else { share.newest },
-        public_url: rules.settings.public_url.as_deref(),
-    }
-}
-
-fn cell_of(calls: u64, identities: &Attribution, agents: &Attribution, batch: &Batch, strings: &mut Strings) -> Cell {
-    let mut cell = Cell { calls, ..Cell::default() };
-    for (at, attribution) in [(IDENTITY, identities), (AGENT, agents)] {
-        for (id, calls) in attribution.values.iter().take(CELL_VALUES) {
-            let value = strings.intern(&batch.strings[*id as usize]);
-            cell.values[at].add(value, *calls);
-        }
-    }
-    cell
 }

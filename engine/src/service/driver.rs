@@ -101,7 +101,8 @@ impl Driver {
                     self.shared.mended("journal");
                     return Ok(true);
                 }
-                Err(JournalError::Unwritable(why)) => {
+                Err(error @ JournalError::Unwritable(_)) => {
+                    let why = error.to_string();
                     self.shared.problem("journal", &why);
                     self.shared.beat();
                     if self.stop.wait(RETRY) {

@@ -111,7 +111,7 @@ impl Shared {
 
     /// Something is wrong until [`Shared::mended`] says otherwise. Said in the log when it begins.
     pub(super) fn problem(&self, what: &str, why: &str) {
-        if self.problems.insert(what.to_owned(), why.to_owned()).is_none_or(|before| before != why) {
+        if self.problems.insert(what.to_owned(), why.to_owned()).is_none() {
             tracing::error!(problem = what, why, "something needs attention");
         }
     }

@@ -1,0 +1,142 @@
+//! Rollups become cells: calls of one series in one minute, open above the watermark, late below it.
+
+use std::collections::BTreeSet;
+
+use trailsight_detectors::Series;
+use trailsight_schemas::entry::{ApiMinute, Attribution, Batch, Class};
+use trailsight_schemas::time::DAY;
+
+use super::Rules;
+use super::account::Account;
+use super::cell::{AGENT, CELL_VALUES, Cell, ERROR, IDENTITY};
+use super::ledger::Ledger;
+use super::partition::{Partition, Share};
+use super::strings::{NONE, Strings};
+use super::tracked::{Key, Tracked};
+
+impl Partition {
+    /// The first entry with records says where closing begins: nothing older than its oldest minute less the
+    /// lateness was waited for.
+    pub(super) fn begin(&mut self, share: &Share<'_>, rules: &Rules) {
+        if self.closed.is_none() {
+            let oldest = share.minutes.iter().map(|at| share.batch.minutes[*at as usize].minute.0).min();
+            let open_from = share.open_from.unwrap_or(u32::MAX).max(1);
+            let before = rules.settings.allowed_lateness + 1;
+            self.closed = oldest.map(|minute| minute.saturating_sub(before).min(open_from - 1));
+        }
+    }
+
+    pub(super) fn place(&mut self, at: u32, share: &Share<'_>, rules: &Rules, touched: &mut BTreeSet<(u32, u32)>) {
+        let rolled = &share.batch.minutes[at as usize];
+        for (key, cell) in self.cells_of(rolled, share.batch, rules) {
+            let index = self.find_or_track(key, rolled.minute.0, rules);
+            if self.add(index, rolled.minute.0, cell, rules) {
+                touched.insert((rolled.minute.0, index));
+            }
+        }
+    }
+
+    /// The series that a rollup feeds: the call rate where it is judged, and each error code.
+    fn cells_of(&mut self, rolled: &ApiMinute, batch: &Batch, rules: &Rules) -> Vec<(Key, Cell)> {
+        let api = &batch.apis[rolled.api as usize];
+        let text = |id: u32| batch.strings[id as usize].as_str();
+        let judged = match api.class {
+            Class::ManagementWrite => true,
+            Class::ManagementRead => rules.settings.read_call_rate,
+            Class::Data => rules.settings.data_events.iter().any(|source| source == text(api.source)),
+        };
+        if api.class == Class::Data && !judged || !judged && rolled.errors.is_empty() {
+            return Vec::new();
+        }
+        let strings = &mut self.strings;
+        let mut key = Key {
+            account: strings.intern(text(api.account)),
+            region: strings.intern(text(api.region)),
+            source: strings.intern(text(api.source)),
+            name: strings.intern(text(api.name)),
+            code: NONE,
+            class: api.class,
+        };
+        let mut cells = Vec::with_capacity(1 + rolled.errors.len());
+        if judged {
+            let mut cell = cell_of(rolled.calls, &rolled.identities, &rolled.agents, batch, strings);
+            for error in &rolled.errors {
+                cell.values[ERROR].add(strings.intern(text(error.code)), error.calls);
+            }
+            cells.push((key, cell));
+        }
+        for error in &rolled.errors {
+            key.code = strings.intern(text(error.code));
+            if key.code != NONE {
+                cells.push((key, cell_of(error.calls, &error.identities, &error.agents, batch, strings)));
+            }
+        }
+        cells
+    }
+
+    fn find_or_track(&mut self, key: Key, minute: u32, rules: &Rules) -> u32 {
+        let account = self.accounts.entry(key.account).or_insert_with(|| Account::new(minute, &rules.settings));
+        account.since = account.since.min(minute);
+        if let Some(index) = self.index.get(&key) {
+            return *index;
+        }
+        let first = self.closed.map_or(minute, |closed| closed.saturating_add(1));
+        let watched_since = account.watched_since(&rules.settings).min(first);
+        let tracked = Tracked {
+            key,
+            series: Series::new(watched_since, first),
+            ledger: Ledger::default(),
+            incident: None,
+            ended: 0,
+            last_day: None,
+            unlearned_until: rules.unlearned_until(&key, &self.strings),
+        };
+        let index = match self.free.pop_first() {
+            Some(index) => {
+                self.series[index as usize] = Some(tracked);
+                index
+            }
+            None => {
+                self.series.push(Some(tracked));
+                (self.series.len() - 1) as u32
+            }
+        };
+        self.index.insert(key, index);
+        index
+    }
+
+    /// Adds calls to a minute. Returns whether the minute is open.
+    fn add(&mut self, index: u32, minute: u32, cell: Cell, rules: &Rules) -> bool {
+        let open = self.closed.is_none_or(|closed| minute > closed);
+        if !open {
+            self.late = self.late.saturating_add(cell.calls);
+            if let Some(tracked) = self.series[index as usize].as_mut() {
+                tracked.ledger.add(minute / DAY, &cell);
+                if let Some(incident) = tracked.incident.as_mut() {
+                    incident.add_late(minute, &cell);
+                }
+            }
+            if self.cells.first_key_value().is_none_or(|(oldest, _)| minute < *oldest) {
+                return false;
+            }
+        }
+        let horizon = self.closed.unwrap_or(minute).saturating_add(rules.open_minutes);
+        if minute > horizon {
+            self.overflowed = self.overflowed.saturating_add(cell.calls);
+            return false;
+        }
+        self.cells.entry(minute).or_default().entry(index).or_default().merge(&cell);
+        open
+    }
+}
+
+fn cell_of(calls: u64, identities: &Attribution, agents: &Attribution, batch: &Batch, strings: &mut Strings) -> Cell {
+    let mut cell = Cell { calls, ..Cell::default() };
+    for (at, attribution) in [(IDENTITY, identities), (AGENT, agents)] {
+        for (id, calls) in attribution.values.iter().take(CELL_VALUES) {
+            let value = strings.intern(&batch.strings[*id as usize]);
+            cell.values[at].add(value, *calls);
+        }
+    }
+    cell
+}
