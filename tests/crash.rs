@@ -207,7 +207,8 @@ async fn all_told(service: &Service) -> Vec<Told> {
     told
 }
 
-/// Every record of the history reached the receiver, and what reached it holds every relation.
+/// The first Start and the End of every incident reached the receiver, and nothing else did: a listener at high hears
+/// of an incident once, however its level rises. What reached it holds every relation.
 async fn delivered(service: &Service, receiver: &Receiver) {
     let incidents = service.incidents().await;
     let mut ids = Vec::new();
@@ -215,7 +216,10 @@ async fn delivered(service: &Service, receiver: &Receiver) {
         let one =
             service.json(&format!("/api/v1/insights/{}", incident["sharedEventID"].as_str().unwrap_or_default())).await;
         let records = one.unwrap_or_default()["records"].as_array().cloned().unwrap_or_default();
-        ids.extend(records.iter().filter_map(|record| record["eventID"].as_str().map(str::to_owned)));
+        let heard = records
+            .iter()
+            .filter(|record| record["insightDetails"]["state"] == "End" || record["trailsight"]["revision"] == 0);
+        ids.extend(heard.filter_map(|record| record["eventID"].as_str().map(str::to_owned)));
     }
     let missing = eventually(async || {
         let received = receiver.0.lock().unwrap_or_else(PoisonError::into_inner);
