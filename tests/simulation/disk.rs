@@ -9,24 +9,24 @@ use trailsight_schemas::entry::{Body, Entry, Outcomes};
 use trailsight_schemas::snapshot::Part;
 
 #[derive(Clone, Default)]
-pub struct Disk(Arc<Mutex<Contents>>);
+pub(super) struct Disk(Arc<Mutex<Contents>>);
 
 #[derive(Default)]
-pub struct Contents {
-    pub entries: Vec<Entry>,
-    pub dropped: u64,
-    pub committed: Seq,
-    pub insights: Vec<Addressed>,
-    pub marks: BTreeMap<String, BTreeMap<String, Vec<u8>>>,
-    pub totals: BTreeMap<String, Outcomes>,
-    pub parts: BTreeMap<usize, Part>,
-    pub dedup: Option<(Seq, Vec<u8>)>,
+pub(super) struct Contents {
+    pub(super) entries: Vec<Entry>,
+    pub(super) dropped: u64,
+    pub(super) committed: Seq,
+    pub(super) insights: Vec<Addressed>,
+    pub(super) marks: BTreeMap<String, BTreeMap<String, Vec<u8>>>,
+    pub(super) totals: BTreeMap<String, Outcomes>,
+    pub(super) parts: BTreeMap<usize, Part>,
+    pub(super) dedup: Option<(Seq, Vec<u8>)>,
     /// The next writes that fail for want of space.
-    pub full_for: u32,
+    pub(super) full_for: u32,
 }
 
 impl Disk {
-    pub fn contents(&self) -> MutexGuard<'_, Contents> {
+    pub(super) fn contents(&self) -> MutexGuard<'_, Contents> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

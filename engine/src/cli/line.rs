@@ -65,7 +65,7 @@ fn is_format(character: char) -> bool {
 /// Enough digits to compare, no more.
 fn figure(value: f64) -> String {
     match value {
-        value if value == 0.0 => "0".to_owned(),
+        0.0 => "0".to_owned(),
         value if value >= 100.0 => format!("{value:.0}"),
         value if value >= 1.0 => format!("{value:.1}"),
         value if value >= 0.001 => format!("{value:.3}"),

@@ -45,7 +45,7 @@ impl Partition {
             Class::ManagementRead => rules.settings.read_call_rate,
             Class::Data => rules.settings.data_events.iter().any(|source| source == text(api.source)),
         };
-        if api.class == Class::Data && !judged || !judged && rolled.errors.is_empty() {
+        if !judged && (api.class == Class::Data || rolled.errors.is_empty()) {
             return Vec::new();
         }
         let strings = &mut self.strings;

@@ -102,7 +102,10 @@ fn batch(lines: &[Line<'_>], progress: Progress) -> Batch {
     }
 }
 
-fn attribution(event: &InsightEvent, attribute: Attribute) -> (Vec<(String, f64)>, Vec<(String, f64)>) {
+/// Values and averages, in order.
+type Averages = Vec<(String, f64)>;
+
+fn attribution(event: &InsightEvent, attribute: Attribute) -> (Averages, Averages) {
     let block = event.details.attributions.iter().find(|block| block.attribute == attribute).expect("attribute");
     let list = |values: &[trailsight_schemas::insight::ValueAverage]| {
         values.iter().map(|value| (value.value.clone(), value.average)).collect()
