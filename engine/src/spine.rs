@@ -170,6 +170,11 @@ impl<J: Journal> Spine<J> {
         !matches!(self.due, Step::Idle)
     }
 
+    /// Whether the step that is due appends to the journal.
+    pub fn appends_next(&self) -> bool {
+        matches!(self.due, Step::Append { .. })
+    }
+
     /// Turns loads into entries; [`Spine::step`] does the rest. No loads: the entry says that time has passed.
     pub fn take(&mut self, loads: Vec<Load>, now: i64) {
         debug_assert!(!self.busy(), "the last loads are still on their way");

@@ -7,8 +7,6 @@ use super::written::Limits;
 
 /// Bytes of a dense series: its seven-day ring, profile and thresholds.
 const SERIES: u64 = 1024;
-/// Bytes of an open minute of one series with its attributions.
-const OPEN_MINUTE: u64 = 96;
 /// Bytes of a fingerprint: hash and minute, at the load of a hash table before it doubles.
 const FINGERPRINT: u64 = 32;
 /// Bytes of one record in a load.
@@ -49,7 +47,6 @@ impl MemoryBound {
         MemoryBound {
             shares: vec![
                 product("series", limits.series, SERIES),
-                product("open_minutes", limits.open_minutes, OPEN_MINUTE),
                 product("dedup_entries", limits.dedup_entries, FINGERPRINT),
                 Share {
                     limit: "intake_loads",
@@ -87,7 +84,7 @@ impl MemoryBound {
 
     /// What state alone can come to: the gauge `state_limit_bytes`.
     pub fn state(&self) -> u64 {
-        let state = ["series", "open_minutes", "dedup_entries"];
+        let state = ["series", "dedup_entries"];
         let shares = self.shares.iter().filter(|share| state.contains(&share.limit));
         shares.fold(0, |sum, share| sum.saturating_add(share.bytes))
     }

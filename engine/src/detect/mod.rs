@@ -83,6 +83,17 @@ pub struct Learning {
     pub active_series: u32,
 }
 
+/// A series with what came and what was expected in the newest closed minute.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Busy {
+    /// Account, Region, source, name, error code.
+    pub parts: [String; 5],
+    /// Calls in that minute.
+    pub observed: u64,
+    /// Calls expected in it.
+    pub expected: f64,
+}
+
 /// Sizes and counters over all partitions.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Sizes {
@@ -243,6 +254,24 @@ impl Detect {
             }
         }
         open
+    }
+
+    /// The `most` series of which most is expected, with calls in the newest closed minute beside it.
+    pub fn busiest(&self, most: usize) -> Vec<Busy> {
+        let mut all = Vec::new();
+        for partition in self.parts.iter().map(|slot| &slot.partition) {
+            let Some(closed) = partition.closed else { continue };
+            let cells = partition.cells.get(&closed);
+            for (index, tracked) in partition.series.iter().enumerate() {
+                let Some(tracked) = tracked else { continue };
+                let observed = cells.and_then(|cells| cells.get(&(index as u32))).map_or(0, |cell| cell.calls);
+                let parts = tracked.key.ids().map(|id| partition.strings.text(id).to_owned());
+                all.push(Busy { parts, observed, expected: tracked.series.expected(closed) });
+            }
+        }
+        all.sort_by(|a, b| b.expected.total_cmp(&a.expected).then_with(|| a.parts.cmp(&b.parts)));
+        all.truncate(most);
+        all
     }
 
     /// How far learning is, by account.

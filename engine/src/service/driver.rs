@@ -95,15 +95,22 @@ impl Driver {
     /// `Ok(false)`: the process is to stop and the disk is still full.
     fn drive(&mut self) -> Result<bool, JournalError> {
         loop {
-            match self.state.spine.step() {
+            let (appends, began) = (self.state.spine.appends_next(), instant());
+            let stepped = self.state.spine.step();
+            if appends && stepped.is_ok() {
+                self.shared.metrics.journal_commit.record(began.elapsed());
+            }
+            match stepped {
                 Ok(true) => {}
                 Ok(false) => {
                     self.shared.mended("journal");
+                    self.shared.pause(false);
                     return Ok(true);
                 }
                 Err(error @ JournalError::Unwritable(_)) => {
                     let why = error.to_string();
                     self.shared.problem("journal", &why);
+                    self.shared.pause(true);
                     self.shared.beat();
                     if self.stop.wait(RETRY) {
                         tracing::error!(%why, "stopping while the journal cannot be written; what was not acknowledged will be read again");

@@ -184,7 +184,7 @@ fn start_sources(
 ) -> anyhow::Result<Vec<JoinHandle<()>>> {
     let mut threads = Vec::new();
     for source in &config.sources {
-        let intake = Intake { loads: sender.clone(), stop: stop.clone() };
+        let intake = Intake { loads: sender.clone(), stop: stop.clone(), bytes: shared.bytes_of(&source.name) };
         let marks = state.spine.journal().marks(&source.name)?;
         let run = source_runner(config, source, clock)?;
         let (dead, shared, clock) = (dead.clone(), shared.clone(), clock.clone());
@@ -215,12 +215,14 @@ fn source_runner(config: &Config, source: &SourceConfig, clock: &Clock) -> anyho
             let spill = config.data_dir.join("spill");
             std::fs::create_dir_all(&spill)?;
             let (path, recursive, settle, poll) = match kind {
-                SourceKind::Files { path, recursive, settle, poll, .. } => (path, recursive, settle, poll),
+                SourceKind::Files { path, recursive, settle, poll } => (path, recursive, settle, poll),
                 _ => ("-".into(), false, Duration::ZERO, Duration::from_secs(1)),
             };
             let jobs = std::thread::available_parallelism().map_or(1, usize::from);
+            let load_records = config.limits.load_records;
             let memory = usize::try_from(config.limits.tally_memory.0).unwrap_or(usize::MAX);
-            let source = FilesSource { name, path, recursive, settle, poll, jobs, settings, spill, memory };
+            let source =
+                FilesSource { name, path, recursive, settle, poll, jobs, settings, spill, load_records, memory };
             Box::new(move |intake, marks, dead, clock| source.run(intake, marks, dead, clock))
         }
     })

@@ -22,7 +22,7 @@ use crate::http::{
 };
 use crate::journal::Journal as _;
 use crate::spine::Taken;
-use crate::telemetry::{DeliveryOutcome, Metrics, Outcome, SeriesKind, StateKind};
+use crate::telemetry::{DeliveryOutcome, Metrics, Outcome, SeriesKind, SeriesName, StateKind};
 
 use super::history::History;
 use super::state::State;
@@ -44,8 +44,14 @@ pub struct Shared {
     seen: Mutex<Seen>,
     sources: Mutex<BTreeMap<String, SourceStatus>>,
     newest: DashMap<String, AtomicI64>,
+    /// Bytes read by each source.
+    bytes: DashMap<String, Arc<AtomicU64>>,
     state_limit: u64,
     listeners: Mutex<Vec<SyncSender<InsightEvent>>>,
+    /// Series whose gauges are shown, and how many may be.
+    gauges: (Mutex<Vec<SeriesName>>, usize),
+    /// What the log last said of each account's learning.
+    stages: Mutex<BTreeMap<String, LearningStage>>,
 }
 
 /// Insights that a listener may be behind before it misses some.
@@ -74,7 +80,7 @@ impl Shared {
             started_at: format_rfc3339(clock.now().div_euclid(1000)),
             ..Status::default()
         };
-        let limit = config.memory_bound().total();
+        let limit = config.memory_bound().state();
         metrics.state_limit_bytes(StateKind::Series).set(i64::try_from(limit).unwrap_or(i64::MAX));
         Shared {
             metrics,
@@ -87,8 +93,11 @@ impl Shared {
             seen: Mutex::default(),
             sources: Mutex::new(sources.collect()),
             newest: DashMap::new(),
+            bytes: DashMap::new(),
             state_limit: limit,
             listeners: Mutex::default(),
+            gauges: (Mutex::default(), config.metrics_series_limit),
+            stages: Mutex::default(),
         }
     }
 
@@ -102,6 +111,19 @@ impl Shared {
     fn tell_listeners(&self, event: &InsightEvent) {
         let mut listeners = self.listeners.lock().unwrap_or_else(PoisonError::into_inner);
         listeners.retain(|listener| !matches!(listener.try_send(event.clone()), Err(TrySendError::Disconnected(_))));
+    }
+
+    /// The counter of bytes that a source is given.
+    pub(super) fn bytes_of(&self, source: &str) -> Arc<AtomicU64> {
+        self.bytes.entry(source.to_owned()).or_default().clone()
+    }
+
+    /// While the journal cannot be written every source waits.
+    pub(super) fn pause(&self, paused: bool) {
+        for source in self.sources.lock().unwrap_or_else(PoisonError::into_inner).values_mut() {
+            source.paused = paused;
+            self.metrics.source(&source.name).paused.set(i64::from(paused));
+        }
     }
 
     /// The main loop moved.
@@ -188,14 +210,20 @@ impl Shared {
         let detect = state.spine.detect();
         let sizes = detect.sizes();
         self.export(detect, &sizes, state);
+        self.show_series(detect);
         let mut sources: Vec<SourceStatus> =
             self.sources.lock().unwrap_or_else(PoisonError::into_inner).values().cloned().collect();
         for source in &mut sources {
             let newest = self.newest.get(&source.name).map(|newest| newest.load(Ordering::Relaxed));
             source.lag_seconds = newest.map(|newest| (now as f64 / 1000.0 - newest as f64).max(0.0));
-            self.metrics.source(&source.name).lag_seconds.set(source.lag_seconds.unwrap_or(0.0));
+            let metrics = self.metrics.source(&source.name);
+            metrics.lag_seconds.set(source.lag_seconds.unwrap_or(0.0));
+            let read = self.bytes.get(&source.name).map_or(0, |bytes| bytes.load(Ordering::Relaxed));
+            metrics.bytes.inc_by(read.saturating_sub(metrics.bytes.get()));
         }
         let journal = state.spine.journal();
+        let appended = &self.metrics.journal_bytes;
+        appended.inc_by(journal.appended_bytes().saturating_sub(appended.get()));
         let totals =
             journal.totals().unwrap_or_default().values().fold(RecordTotals::default(), |sum, one| RecordTotals {
                 counted: sum.counted + one.counted,
@@ -219,6 +247,7 @@ impl Shared {
         };
         status.memory = MemoryStatus { state_bytes: sizes.bytes as u64, limit_bytes: self.state_limit };
         status.learning = detect.learning().into_iter().map(learning).collect();
+        self.log_learning(&status.learning);
         status.records = totals;
         status.problems = state.damaged.clone();
     }
@@ -243,6 +272,49 @@ impl Shared {
             metrics.source(first).late.inc_by(sizes.late.saturating_sub(seen.late));
         }
         (seen.evicted, seen.late) = (sizes.evicted, sizes.late);
+    }
+
+    /// The opt-in gauges of single series: those of which most is expected.
+    fn show_series(&self, detect: &Detect) {
+        let (shown, most) = &self.gauges;
+        if *most == 0 {
+            return;
+        }
+        let mut shown = shown.lock().unwrap_or_else(PoisonError::into_inner);
+        let busiest = detect.busiest(*most);
+        let named: Vec<SeriesName> = busiest
+            .iter()
+            .map(|busy| {
+                let [account, region, source, name, error_code] = busy.parts.clone();
+                SeriesName { account, region, source, name, error_code }
+            })
+            .collect();
+        for gone in shown.iter().filter(|name| !named.contains(name)) {
+            self.metrics.series.remove(gone);
+        }
+        for (name, busy) in named.iter().zip(&busiest) {
+            self.metrics.series.set(name, busy.observed as f64, busy.expected);
+        }
+        *shown = named;
+    }
+
+    /// One line an account whenever its learning reaches another stage.
+    fn log_learning(&self, accounts: &[AccountLearning]) {
+        let mut stages = self.stages.lock().unwrap_or_else(PoisonError::into_inner);
+        for account in accounts {
+            if stages.get(&account.account) == Some(&account.stage) {
+                continue;
+            }
+            stages.insert(account.account.clone(), account.stage);
+            tracing::info!(
+                account = %account.account,
+                stage = ?account.stage,
+                since = %account.since,
+                full_sensitivity_from = %account.full_at,
+                progress = account.progress,
+                "learning"
+            );
+        }
     }
 
     /// What the state had counted before this process: not news.

@@ -10,7 +10,7 @@ use trailsight_schemas::entry::Progress;
 
 use super::follow::{Choice, Follower};
 use super::read::{Format, ReadError, Reader};
-use super::set::{Begun, LOAD_RECORDS, Sets};
+use super::set::{Begun, Sets};
 use super::tree::{self, Found, Listing};
 use super::{Intake, Load, settings_at, stdin};
 use crate::clock::{self, Clock};
@@ -46,6 +46,8 @@ pub struct FilesSource {
     pub settings: Arc<Settings>,
     /// Where tallies go that memory does not hold.
     pub spill: PathBuf,
+    /// Records of one load (`limits.load_records`).
+    pub load_records: usize,
     /// Bytes of tallies held before they are spilled (`limits.tally_memory`).
     pub memory: usize,
 }
@@ -112,7 +114,7 @@ impl<'a> Following<'a> {
             forget: Vec::new(),
             caught_up: false,
             complained: String::new(),
-            load_records: LOAD_RECORDS,
+            load_records: source.load_records,
             source,
             intake,
         }

@@ -14,6 +14,7 @@ mod stdin;
 #[cfg(test)]
 mod testing;
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::SyncSender;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::Duration;
@@ -46,9 +47,16 @@ pub struct Intake {
     pub loads: SyncSender<Load>,
     /// Set when the process is to stop: sources finish what they hold and return.
     pub stop: Stop,
+    /// Bytes read by the source, as received.
+    pub bytes: Arc<AtomicU64>,
 }
 
 impl Intake {
+    /// Counts bytes as received.
+    pub fn read(&self, bytes: u64) {
+        self.bytes.fetch_add(bytes, Ordering::Relaxed);
+    }
+
     /// Hands a load over, waiting while the spine is behind; false once there is nobody to take it.
     pub fn send(&self, load: Load) -> bool {
         self.loads.send(load).is_ok()

@@ -28,8 +28,6 @@ use crate::ingest::{Reject, Runs, Tally};
 const SET: &str = "@set";
 /// Mark: last minute of the set that was handed over, little endian.
 const THROUGH: &str = "@through";
-/// A load takes whole minutes until it holds this many records; one minute may hold more.
-pub(super) const LOAD_RECORDS: usize = 50_000;
 
 /// A set that was begun by an earlier run.
 #[derive(Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -81,7 +79,7 @@ pub(super) struct Sets<'a> {
     pub(super) spill: &'a Path,
     /// Bytes of runs held before they are spilled.
     pub(super) memory: usize,
-    /// Records of a load, [`LOAD_RECORDS`].
+    /// A load takes whole minutes until it holds this many records; one minute may hold more.
     pub(super) load_records: usize,
     pub(super) intake: &'a Intake,
 }
@@ -107,6 +105,7 @@ impl Sets<'_> {
             })
             .collect();
         let report = self.reader.read_all(&inputs, &mut runs, &|_| {}, dead)?;
+        self.intake.read(inputs.iter().map(|input| input.bytes).sum());
         let (read, unopened) = split(files, report);
         let mut ending = Ending { read: &read, outcomes: runs.outcomes(), caught_up, begun: begun.is_some() };
         let minutes = runs.into_minutes().map_err(ReadError::Spill)?;

@@ -111,6 +111,7 @@ impl Batches<'_> {
             return true;
         }
         let mut tally = Tally::new(settings_at(&self.source.settings, self.clock.now()));
+        self.intake.read(lines.len() as u64);
         tally.read(lines, Origin { source: &self.source.name, path: "-" }, dead);
         self.send(tally, false)
     }

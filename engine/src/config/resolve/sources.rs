@@ -4,8 +4,6 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use globset::Glob;
-
 use super::Context;
 use crate::config::written::{Files, Source};
 
@@ -27,8 +25,6 @@ pub enum SourceKind {
         path: PathBuf,
         /// The directories below too.
         recursive: bool,
-        /// Globs of file names; empty: all.
-        patterns: Vec<String>,
         /// How long a file must be unchanged.
         settle: Duration,
         /// Between two looks.
@@ -60,7 +56,7 @@ pub(super) fn resolve(context: &mut Context<'_>, sources: &BTreeMap<String, Sour
         context.name("sources", name);
         let kind = match source {
             Source::Simulated(simulated) => SourceKind::Simulated { seed: simulated.seed },
-            Source::Files(files) => files_kind(context, name, files),
+            Source::Files(files) => files_kind(files),
         };
         if kind == SourceKind::Stdin
             && let Some(other) = stdin.replace(name)
@@ -73,20 +69,13 @@ pub(super) fn resolve(context: &mut Context<'_>, sources: &BTreeMap<String, Sour
     resolved
 }
 
-fn files_kind(context: &mut Context<'_>, name: &str, files: &Files) -> SourceKind {
-    for (position, pattern) in files.patterns.iter().enumerate() {
-        if let Err(error) = Glob::new(pattern) {
-            let key = format!("sources.{name}.patterns[{position}]");
-            context.problem(key, pattern, &format!("is not a glob: {}", error.kind()), "");
-        }
-    }
+fn files_kind(files: &Files) -> SourceKind {
     if files.path == "-" {
         return SourceKind::Stdin;
     }
     SourceKind::Files {
         path: PathBuf::from(&files.path),
         recursive: files.recursive,
-        patterns: files.patterns.clone(),
         settle: files.settle.duration(),
         poll: files.poll.duration(),
     }

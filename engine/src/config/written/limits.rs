@@ -12,9 +12,6 @@ pub struct Limits {
     /// Series in memory. At the limit the coldest one is evicted: `series_evicted_total`.
     #[schemars(range(min = 1_000, max = 50_000_000))]
     pub series: usize,
-    /// Minutes of series kept open above the watermark. At the limit sources wait: `source_paused`.
-    #[schemars(range(min = 10_000, max = 100_000_000))]
-    pub open_minutes: usize,
     /// Event time over which records are told from their duplicates, whole minutes. A duplicate that comes later is counted.
     #[schemars(extend("x-min" = "1m", "x-max" = "7d"))]
     pub dedup_window: Span,
@@ -51,9 +48,6 @@ pub struct Limits {
     /// The minute history on disk. At the limit the oldest minutes go first.
     #[schemars(extend("x-min" = "16MiB", "x-max" = "4TiB"))]
     pub minute_history_bytes: Size,
-    /// Undelivered insights of one sink. At the limit its oldest goes to the dead letter: `deliveries_total`.
-    #[schemars(range(min = 100, max = 100_000_000))]
-    pub outbox_rows: usize,
     /// One file of dead letters on disk; one older file is kept beside it. What finds no room is counted only.
     #[schemars(extend("x-min" = "1MiB", "x-max" = "64GiB"))]
     pub dead_letter_bytes: Size,
@@ -69,7 +63,6 @@ impl Default for Limits {
     fn default() -> Limits {
         Limits {
             series: crate::detect::settings::Settings::default().series,
-            open_minutes: 2_000_000,
             dedup_window: Span::minutes(24 * 60),
             dedup_entries: 10_000_000,
             object_bytes: Size::mebibytes(64),
@@ -78,11 +71,10 @@ impl Default for Limits {
             attribute_values: 64,
             error_codes: 64,
             tally_memory: Size::mebibytes(256),
-            load_records: 200_000,
+            load_records: 50_000,
             intake_loads: 4,
             history_days: 400,
             minute_history_bytes: Size::mebibytes(4096),
-            outbox_rows: 100_000,
             dead_letter_bytes: Size::mebibytes(64),
             http_connections: 256,
             http_timeout: Span::seconds(15),

@@ -19,16 +19,12 @@ pub enum Source {
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Files {
-    /// A directory to follow, a file, or `-` for standard input.
+    /// A directory to follow, a file, a glob of either, or `-` for standard input.
     #[schemars(length(min = 1, max = 4096))]
     pub path: String,
     /// Follow the directories below it too.
     #[serde(default = "yes")]
     pub recursive: bool,
-    /// Globs of file names that are read, for instance `*.json.gz`; none: all of them.
-    #[serde(default)]
-    #[schemars(length(max = 64))]
-    pub patterns: Vec<String>,
     /// How long a file must be unchanged before it is read.
     #[serde(default = "settle")]
     #[schemars(extend("x-min" = "0s", "x-max" = "1h"))]

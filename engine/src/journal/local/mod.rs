@@ -69,6 +69,7 @@ pub struct LocalJournal {
     first: Seq,
     last: Seq,
     committed: Seq,
+    appended_bytes: u64,
 }
 
 struct Shared {
@@ -117,7 +118,7 @@ impl LocalJournal {
         let (first, last) = entries::bounds(&writer)?;
         let reader = Mutex::new(store::open_read_only(&path, &FORMAT)?);
         let shared = Shared { writer: Mutex::new(writer), reader, wake: Arc::default(), options, _lock: lock };
-        Ok(LocalJournal { shared: Arc::new(shared), partitions, first, last, committed })
+        Ok(LocalJournal { shared: Arc::new(shared), partitions, first, last, committed, appended_bytes: 0 })
     }
 
     /// Partitions of accounts that this directory was created with.
@@ -128,6 +129,11 @@ impl LocalJournal {
     /// The outbox, for delivery workers on other threads. The directory stays locked while one exists.
     pub fn outbox(&self) -> LocalOutbox {
         LocalOutbox(Arc::clone(&self.shared))
+    }
+
+    /// Bytes of entries appended by this process.
+    pub fn appended_bytes(&self) -> u64 {
+        self.appended_bytes
     }
 
     /// Bytes of `journal.db` that hold something.
@@ -142,6 +148,7 @@ impl Journal for LocalJournal {
         let after = self.last;
         let last = self.shared.write(|transaction| entries::append(transaction, after, &sealed, entries))?;
         self.last = last;
+        self.appended_bytes += sealed.iter().map(|entry| entry.len() as u64).sum::<u64>();
         Ok(last)
     }
 

@@ -25,6 +25,7 @@ fn source(path: &Path) -> FilesSource {
         jobs: 2,
         settings: settings(),
         spill: std::env::temp_dir(),
+        load_records: 50_000,
         memory: 1 << 20,
     }
 }

@@ -31,6 +31,7 @@ fn start() -> Running {
     let stop = intake.stop.clone();
     let thread = std::thread::spawn(move || {
         let source = FilesSource {
+            load_records: 50_000,
             name: "pipe".into(),
             path: PathBuf::from("-"),
             recursive: false,
