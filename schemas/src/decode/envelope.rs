@@ -4,7 +4,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
 use super::text::unescape;
-use super::walk::{Broken, Walk};
+use super::walk::{Broken, Place, Walk};
 use super::{Reason, Skip, scan};
 
 /// Members of wrappers that say what they are or what they hold. Their order has no meaning.
@@ -136,7 +136,7 @@ impl Walk<'_> {
             let key = Key::of(name);
             if matches!(key, Some(Key::Elements)) && bytes[value] == b'[' && !members.is(Key::MessageType, CONTROL) {
                 opened = true;
-                cursor = self.array(text, value);
+                cursor = self.array(text, value, Place::Wrapped);
                 continue;
             }
             let end = scan::value_end(bytes, value).ok_or_else(|| lost(Reason::TruncatedJson, text.len()))?;

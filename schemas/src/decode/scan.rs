@@ -100,10 +100,29 @@ pub(super) fn junk_end(bytes: &[u8], mut at: usize) -> usize {
     bytes.len()
 }
 
-/// The end of a broken element of an array, when its brackets close in their kinds, no raw newline stands in a
-/// string, and the array goes on behind it. Otherwise nobody knows where it ends, and the error is how far was
-/// looked.
-pub(super) fn broken_element_end(bytes: &[u8], start: usize) -> Result<usize, usize> {
+/// Whether a value of its own line opens at `at`, as every record of NDJSON does: unlike an element of an array,
+/// no comma comes before it.
+fn opens_line(bytes: &[u8], at: usize) -> bool {
+    let is_first = at.checked_sub(1).is_some_and(|before| bytes.get(before) == Some(&b'\n'));
+    is_first && matches!(bytes.get(at), Some(b'{' | b'[')) && last_before(bytes, at) != Some(b',')
+}
+
+/// The last byte before `at` that is not white space.
+fn last_before(bytes: &[u8], at: usize) -> Option<u8> {
+    bytes.get(..at)?.iter().rev().find(|byte| !byte.is_ascii_whitespace()).copied()
+}
+
+/// Where the line of the array that opens at `open` ends, when it is a line of NDJSON: the next one opens with a
+/// value of its own. Otherwise the end of the text.
+pub(super) fn array_line_end(bytes: &[u8], open: usize) -> usize {
+    let newline = bytes.get(open..).and_then(|rest| memchr(b'\n', rest)).map(|length| open + length);
+    newline.filter(|newline| opens_line(bytes, skip_space(bytes, *newline))).unwrap_or(bytes.len())
+}
+
+/// The end of an element of an array that is broken or a stranger there, when its brackets close in their kinds,
+/// no raw newline stands in a string, no line of NDJSON opens in it, and the array goes on behind it. Otherwise
+/// nobody knows where it ends, and the error is how far was looked.
+pub(super) fn element_end(bytes: &[u8], start: usize) -> Result<usize, usize> {
     let mut open = Vec::new();
     let mut at = start;
     while let Some(byte) = bytes.get(at) {
@@ -115,6 +134,7 @@ pub(super) fn broken_element_end(bytes: &[u8], start: usize) -> Result<usize, us
                 }
                 at = end - 1;
             }
+            b'{' | b'[' if at > start && opens_line(bytes, at) => return Err(at),
             b'{' => open.push(b'}'),
             b'[' => open.push(b']'),
             close @ (b'}' | b']') if open.pop() != Some(*close) => return Err(at),
@@ -130,13 +150,13 @@ pub(super) fn broken_element_end(bytes: &[u8], start: usize) -> Result<usize, us
 }
 
 /// The next place at or after `from` where an element opens whose first key `is_known`: how the neighbours of
-/// an element with unbalanced quotes or brackets are found again. It follows a `,` or a `}`, and it is an
-/// object.
+/// an element with unbalanced quotes or brackets are found again. It follows a `,` or a `}` or begins a line,
+/// and it is an object.
 pub(super) fn next_element(bytes: &[u8], mut from: usize, is_known: fn(&[u8]) -> bool) -> Option<usize> {
     loop {
         from += memchr(b'{', bytes.get(from..)?)?;
-        let before = bytes[..from].iter().rev().find(|byte| !byte.is_ascii_whitespace());
-        if matches!(before, Some(b',' | b'}')) && first_key(bytes, from).is_some_and(is_known) {
+        let is_placed = matches!(last_before(bytes, from), Some(b',' | b'}')) || opens_line(bytes, from);
+        if is_placed && first_key(bytes, from).is_some_and(is_known) {
             return Some(from);
         }
         from += 1;
@@ -197,8 +217,29 @@ mod tests {
     fn neighbours_are_found_behind_unbalanced_quotes() {
         let text = br#"{"eventTime":"x},{"ARN":1},{"eventTime":"y"}]"#;
         assert_eq!(next_element(text, 1, |key| key == b"eventTime"), Some(27));
-        assert_eq!(broken_element_end(text, 0), Err(text.len()));
-        assert_eq!(broken_element_end(b"{\"a\":tru},1]", 0), Ok(9));
-        assert_eq!(broken_element_end(b"{\"a\":\"x\n\"},1]", 0), Err(9));
+        assert_eq!(element_end(text, 0), Err(text.len()));
+        assert_eq!(element_end(b"{\"a\":tru},1]", 0), Ok(9));
+        assert_eq!(element_end(b"{\"a\":\"x\n\"},1]", 0), Err(9));
+        assert_eq!(element_end(b"[[],[{}]],1]", 0), Ok(9));
+        assert_eq!(element_end(b"[[]},1]", 0), Err(3));
+        assert_eq!(element_end(b"[[1,\n[2]]],1]", 0), Ok(10));
+        assert_eq!(element_end(b"[[\n{}]],1]", 0), Err(3));
+        assert_eq!(next_element(b"[[\n{\"eventTime\":1}", 1, |key| key == b"eventTime"), Some(3));
+    }
+
+    #[test]
+    fn ends_of_lines_that_are_arrays() {
+        for (text, end) in [
+            ("[[\n{}", 2),
+            ("[[\n[", 2),
+            ("[[ \r\n\n{}", 4),
+            ("[[\n {}", 6),
+            ("[[,\n{}", 6),
+            ("[[\n]]", 5),
+            ("[[\n", 3),
+            ("[[", 2),
+        ] {
+            assert_eq!(array_line_end(text.as_bytes(), 0), end, "{text:?}");
+        }
     }
 }

@@ -10,8 +10,8 @@ use super::text::{DAMAGED, Text, unescape, validate};
 use super::{Inflated, Limits, Reason, Rejection, Skip, Visitor, envelope, excerpt, inflate, is_compressed, scan};
 
 /// Bytes of one input that may be looked at a second time in search of what stands behind broken values. Past
-/// it, the next broken value and all of the text behind it are one rejection: no input takes more than linear
-/// time.
+/// it, the next broken value and all of the text behind it are one rejection; the look that goes past it still
+/// counts. No input takes more than linear time.
 const SECOND_LOOKS: usize = 64 << 20;
 
 /// Whether an object that begins with this key is an element worth going on with.
@@ -61,6 +61,15 @@ pub(super) struct Broken {
     pub(super) at: usize,
     /// How far it was looked at.
     pub(super) seen: usize,
+}
+
+/// Where an array stands.
+#[derive(Clone, Copy)]
+pub(super) enum Place {
+    /// By itself: it may be a line of NDJSON.
+    Alone,
+    /// In a wrapper, as its list.
+    Wrapped,
 }
 
 impl<'v> Walk<'v> {
@@ -149,7 +158,7 @@ impl<'v> Walk<'v> {
         let bytes = text.as_bytes();
         let read = match bytes[at] {
             b'{' => self.object(text, at),
-            b'[' => return self.array(text, at),
+            b'[' => return self.array(text, at, Place::Alone),
             b'"' => self.string(text, at),
             0 => {
                 let end = bytes[at..].iter().position(|byte| *byte != 0).map_or(bytes.len(), |length| at + length);
@@ -171,7 +180,7 @@ impl<'v> Walk<'v> {
     /// Rejects what is broken and returns where to go on: at `end`, having looked as far as `seen`.
     fn go_on(&mut self, text: &str, broken: &Broken, end: usize, seen: usize) -> usize {
         let looks = seen.max(broken.seen).saturating_sub(end);
-        let end = if looks > self.second_looks { text.len() } else { end };
+        let end = if looks > 0 && self.second_looks == 0 { text.len() } else { end };
         self.second_looks = self.second_looks.saturating_sub(looks);
         self.reject(text, broken.at, end, broken.reason);
         end
@@ -179,7 +188,7 @@ impl<'v> Walk<'v> {
 
     /// The array that opens at `at`, element by element; returns where it ends. Commas are passed over and not
     /// insisted on.
-    pub(super) fn array(&mut self, text: &str, at: usize) -> usize {
+    pub(super) fn array(&mut self, text: &str, at: usize, place: Place) -> usize {
         let bytes = text.as_bytes();
         if self.depth >= self.limits.wrappings {
             let end = scan::value_end(bytes, at).unwrap_or(bytes.len());
@@ -187,14 +196,17 @@ impl<'v> Walk<'v> {
             return end;
         }
         self.depth += 1;
-        let end = self.elements(text, at + 1);
+        let end = self.elements(text, at, place);
         self.depth -= 1;
         end
     }
 
-    fn elements(&mut self, text: &str, mut at: usize) -> usize {
+    fn elements(&mut self, text: &str, open: usize, place: Place) -> usize {
         let bytes = text.as_bytes();
+        let mut at = open + 1;
         let mut suspect = false;
+        // Where the line ends that the array is, once something in it is broken.
+        let mut line_end = None;
         loop {
             at = scan::skip_space(bytes, at);
             let read = match bytes.get(at) {
@@ -211,11 +223,22 @@ impl<'v> Walk<'v> {
                 Some(b'"') => self.string(text, at),
                 Some(_) => self.stranger(text, at),
             };
-            at = read.unwrap_or_else(|broken| {
-                let (end, is_closed) = self.behind_element(text, at, &broken);
-                suspect |= !is_closed;
-                end
-            });
+            at = match read {
+                Ok(end) => end,
+                Err(broken) => {
+                    let limit = match place {
+                        Place::Alone => *line_end.get_or_insert_with(|| scan::array_line_end(bytes, open)),
+                        Place::Wrapped => bytes.len(),
+                    };
+                    let limit = if at < limit { limit } else { bytes.len() };
+                    let (end, is_closed) = self.behind_element(text, at, limit, &broken);
+                    if end == limit && !is_closed {
+                        return end;
+                    }
+                    suspect |= !is_closed;
+                    end
+                }
+            };
         }
     }
 
@@ -234,24 +257,31 @@ impl<'v> Walk<'v> {
 
     /// An element that is neither an object nor a string.
     fn stranger(&mut self, text: &str, at: usize) -> Result<usize, Broken> {
-        match scan::value_end(text.as_bytes(), at) {
-            Some(end) if end > at => {
+        let bytes = text.as_bytes();
+        // An array is not taken at its word that it ends where its brackets balance: one bracket too many, and
+        // those of the array around it close this one.
+        let end = match bytes.get(at) {
+            Some(b'[') => scan::element_end(bytes, at),
+            _ => scan::value_end(bytes, at).filter(|end| *end > at).ok_or(at),
+        };
+        match end {
+            Ok(end) => {
                 self.reject(text, at, end, Reason::NotARecord);
                 Ok(end)
             }
-            Some(_) => Err(Broken { reason: Reason::InvalidJson, at, seen: at }),
-            None => Err(Broken { reason: Reason::TruncatedJson, at, seen: text.len() }),
+            Err(seen) if seen >= bytes.len() => Err(Broken { reason: Reason::TruncatedJson, at, seen }),
+            Err(seen) => Err(Broken { reason: Reason::InvalidJson, at, seen }),
         }
     }
 
-    /// Rejects the broken element that opened at `start`. Returns where the array goes on: at the next thing
+    /// Rejects the broken element that opened at `start` and ends before `limit`. Returns where the array goes on: at the next thing
     /// that looks like an element, since where quotes do not pair up, brackets inside of strings count; or
     /// behind the element, where its brackets close. And whether it was the latter.
-    fn behind_element(&mut self, text: &str, start: usize, broken: &Broken) -> (usize, bool) {
-        let bytes = text.as_bytes();
-        let close = scan::broken_element_end(bytes, start);
+    fn behind_element(&mut self, text: &str, start: usize, limit: usize, broken: &Broken) -> (usize, bool) {
+        let bytes = &text.as_bytes()[..limit];
+        let close = scan::element_end(bytes, start);
         let closed = close.ok().filter(|end| *end > broken.at);
-        let limit = closed.unwrap_or(bytes.len());
+        let limit = closed.unwrap_or(limit);
         let next = scan::next_element(&bytes[..limit], broken.at.max(start + 1), opens_element);
         let seen = close.unwrap_or_else(|seen| seen);
         let end = self.go_on(text, broken, next.unwrap_or(limit), seen);
