@@ -42,7 +42,7 @@ pub struct Service {
     pub stop: Stop,
     /// Status and metrics.
     pub shared: Arc<Shared>,
-    driver: JoinHandle<anyhow::Result<Driver>>,
+    driver: JoinHandle<anyhow::Result<State>>,
     sources: Vec<JoinHandle<()>>,
     delivery: Delivery,
     server: http::Server,
@@ -103,7 +103,8 @@ impl Service {
         let driver = std::thread::Builder::new().name("spine".to_owned()).spawn(move || {
             let result = driver.run();
             ended.request();
-            result.map(|()| driver)
+            // With the driver goes the end of the channel that a source may still be waiting to send to.
+            result.map(|()| driver.state)
         })?;
         Ok(Service { address, stop, shared, driver, sources, delivery, server, clock, grace: config.shutdown_grace })
     }
@@ -120,7 +121,7 @@ impl Service {
             }
         }
         let stored =
-            driven.and_then(|mut driver| driver.state.snapshot_all().context("the last snapshots could not be stored"));
+            driven.and_then(|mut state| state.snapshot_all().context("the last snapshots could not be stored"));
         let grace = i64::try_from(self.grace.as_millis()).unwrap_or(i64::MAX);
         self.delivery.finish(self.clock.now().saturating_add(grace), self.grace);
         self.server.stop();
