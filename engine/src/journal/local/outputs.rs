@@ -12,7 +12,7 @@ pub(super) fn commit(connection: &Connection, outputs: &Outputs, now: i64) -> Re
     let mut rows = 0;
     for addressed in &outputs.insights {
         let event = &addressed.detected.event;
-        write_incident(connection, event)?;
+        write_incident(connection, event, now)?;
         if write_insight(connection, addressed)? {
             write_rows(connection, event, &addressed.sinks, now)?;
             rows += addressed.sinks.len();
@@ -24,12 +24,13 @@ pub(super) fn commit(connection: &Connection, outputs: &Outputs, now: i64) -> Re
 
 /// `started` is the Start's time, or the End's where no Start is known; `sensitivity` only gets stricter, and the
 /// words' order by strictness is not their alphabetical one.
-fn write_incident(connection: &Connection, event: &InsightEvent) -> Result<(), JournalError> {
+fn write_incident(connection: &Connection, event: &InsightEvent, now: i64) -> Result<(), JournalError> {
     let mut statement = connection.prepare_cached(
-        "INSERT INTO incidents VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)
+        "INSERT INTO incidents VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)
          ON CONFLICT(shared_event_id) DO UPDATE SET
             started = min(started, excluded.started),
             ended = ifnull(excluded.ended, ended),
+            recorded = excluded.recorded,
             sensitivity = CASE
                 WHEN 'low' IN (sensitivity, excluded.sensitivity) THEN 'low'
                 WHEN 'medium' IN (sensitivity, excluded.sensitivity) THEN 'medium'
@@ -48,6 +49,7 @@ fn write_incident(connection: &Connection, event: &InsightEvent) -> Result<(), J
         &details.error_code,
         event.trailsight.as_ref().map(|ours| ours.sensitivity.as_str()),
         event.trailsight.as_ref().map(|ours| ours.direction.as_str()),
+        now,
     ))?;
     Ok(())
 }

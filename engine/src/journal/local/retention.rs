@@ -17,7 +17,7 @@ const DAY_MS: i64 = 86_400_000;
 /// each dropping of entries.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Retention {
-    /// Days that an ended incident is kept after its End.
+    /// Days that an ended incident is kept after it was recorded: what happened long ago may be found today.
     pub history_days: u32,
     /// Incidents kept; open ones are kept beyond it.
     pub history_incidents: u64,
@@ -41,18 +41,18 @@ pub(super) fn forget(connection: &Connection, retention: &Retention, now: i64) -
 }
 
 fn forget_incidents(connection: &Connection, retention: &Retention, now: i64) -> Result<(), JournalError> {
-    let horizon = (now - i64::from(retention.history_days) * DAY_MS).div_euclid(1000);
+    let horizon = now - i64::from(retention.history_days) * DAY_MS;
     let excess = excess(connection, "SELECT count(*) FROM incidents", retention.history_incidents)?;
     connection
         .prepare_cached(
             "DELETE FROM incidents WHERE shared_event_id IN (
                 SELECT shared_event_id FROM (
-                    SELECT shared_event_id, ended, row_number() OVER (ORDER BY started, shared_event_id) AS age
+                    SELECT shared_event_id, recorded, row_number() OVER (ORDER BY started, shared_event_id) AS age
                     FROM incidents AS i
                     WHERE ended IS NOT NULL AND NOT EXISTS(SELECT 1 FROM outbox AS o
                         WHERE o.shared_event_id = i.shared_event_id AND o.status = 'pending')
                     ORDER BY started, shared_event_id LIMIT ?3)
-                WHERE ended < ?1 OR age <= ?2)",
+                WHERE recorded < ?1 OR age <= ?2)",
         )?
         .execute((horizon, excess, FORGET_MOST))?;
     Ok(())

@@ -46,7 +46,8 @@ CREATE TABLE incidents(                 -- one row a sharedEventID: what lists a
     type TEXT NOT NULL,
     error_code TEXT,
     sensitivity TEXT,                   -- the strictest so far
-    direction TEXT
+    direction TEXT,
+    recorded INTEGER NOT NULL           -- when the newest record of it was committed: what retention counts from
 ) WITHOUT ROWID;
 CREATE INDEX incidents_newest ON incidents(started DESC, shared_event_id DESC);
 

@@ -210,6 +210,21 @@ fn history_is_forgotten_by_age_but_never_what_is_open_or_undelivered() {
     assert_eq!(journal.outbox().told(&Uuid::from_u128(3)).unwrap(), ["chat"], "its End must still know");
 }
 
+/// Records of 2024 that were read in 2026 raised insights that the next snapshot forgot, because their age was
+/// counted from the event: what is found is kept from when it is found.
+#[test]
+fn an_incident_of_long_ago_is_kept_from_when_it_was_found() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut journal = LocalJournal::open(directory.path(), options_in(1000)).unwrap();
+    tell(&mut journal, vec![Told::start(1).to(&[]), Told::end(1).to(&[])]);
+    journal.drop_through(1).unwrap();
+    assert_eq!(rows(&journal, "SELECT count(*) FROM incidents"), 1);
+    drop(journal);
+    let mut journal = LocalJournal::open(directory.path(), options_in(1401)).unwrap();
+    journal.drop_through(1).unwrap();
+    assert_eq!(rows(&journal, "SELECT count(*) FROM incidents"), 0);
+}
+
 #[test]
 fn history_and_deliveries_are_forgotten_by_number_oldest_first() {
     let directory = tempfile::tempdir().unwrap();
