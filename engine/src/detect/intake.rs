@@ -29,7 +29,10 @@ impl Partition {
     pub(super) fn place(&mut self, at: u32, share: &Share<'_>, rules: &Rules, touched: &mut BTreeSet<(u32, u32)>) {
         let rolled = &share.batch.minutes[at as usize];
         for (key, cell) in self.cells_of(rolled, share.batch, rules) {
-            let index = self.find_or_track(key, rolled.minute.0, rules);
+            let Some(index) = self.find_or_track(key, rolled.minute.0, rules) else {
+                self.overflowed = self.overflowed.saturating_add(cell.calls);
+                continue;
+            };
             if self.add(index, rolled.minute.0, cell, rules) {
                 touched.insert((rolled.minute.0, index));
             }
@@ -74,14 +77,21 @@ impl Partition {
         cells
     }
 
-    fn find_or_track(&mut self, key: Key, minute: u32, rules: &Rules) -> u32 {
+    /// `None` where the partition alone holds as many series as the limit allows and each has calls in an open
+    /// minute: nothing can be given up for another.
+    fn find_or_track(&mut self, key: Key, minute: u32, rules: &Rules) -> Option<u32> {
         let account = self.accounts.entry(key.account).or_insert_with(|| Account::new(minute, &rules.settings));
         account.since = account.since.min(minute);
+        let watched_since = account.watched_since(&rules.settings);
         if let Some(index) = self.index.get(&key) {
-            return *index;
+            return Some(*index);
+        }
+        let limit = rules.settings.series;
+        if self.index.len() >= limit && self.evict(1 + limit / 10) == 0 {
+            return None;
         }
         let first = self.closed.map_or(minute, |closed| closed.saturating_add(1));
-        let watched_since = account.watched_since(&rules.settings).min(first);
+        let watched_since = watched_since.min(first);
         let tracked = Tracked {
             key,
             series: Series::new(watched_since, first),
@@ -102,7 +112,7 @@ impl Partition {
             }
         };
         self.index.insert(key, index);
-        index
+        Some(index)
     }
 
     /// Adds calls to a minute. Returns whether the minute is open.

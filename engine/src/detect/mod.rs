@@ -191,6 +191,7 @@ impl Detect {
             slot.applied = seq;
             if at == partition {
                 slot.partition.evict(series);
+                slot.partition.sweep();
             }
         }
     }
@@ -200,8 +201,10 @@ impl Detect {
     pub fn excess(&self) -> Option<Body> {
         let limit = self.rules.settings.series;
         let held: usize = self.parts.iter().map(|slot| slot.partition.len()).sum();
-        let (partition, largest) = self.parts.iter().enumerate().max_by_key(|(_, slot)| slot.partition.len())?;
-        let series = (held.checked_sub(limit + 1)? + 1 + limit / 10).min(largest.partition.len());
+        let over = held.checked_sub(limit + 1)? + 1;
+        let idle = self.parts.iter().map(|slot| slot.partition.idle().len()).enumerate();
+        let (partition, idle) = idle.max_by_key(|(_, idle)| *idle).filter(|(_, idle)| *idle > 0)?;
+        let series = (over + limit / 10).min(idle);
         Some(Body::Evict { partition: partition as u32, series: series as u32 })
     }
 

@@ -210,19 +210,14 @@ impl Partition {
         self.index.len()
     }
 
-    /// Forgets the `most` series that were silent longest and have no open incident.
-    pub(super) fn evict(&mut self, most: usize) {
-        let mut idle: Vec<(u32, u32)> = self
-            .series
-            .iter()
-            .enumerate()
-            .filter_map(|(index, tracked)| {
-                let tracked = tracked.as_ref().filter(|tracked| tracked.incident.is_none())?;
-                Some((tracked.series.last_call().unwrap_or(0), index as u32))
-            })
-            .collect();
+    /// Forgets the `most` series that were silent longest, and have neither an open incident nor calls in an open minute.
+    /// Returns how many those were. Strings that nobody names any more are left to the next sweep.
+    pub(super) fn evict(&mut self, most: usize) -> usize {
+        let mut idle = self.idle();
         idle.sort_unstable();
-        for (_, index) in idle.into_iter().take(most) {
+        idle.truncate(most);
+        let count = idle.len();
+        for (_, index) in idle {
             if let Some(tracked) = self.series[index as usize].take() {
                 self.index.remove(&tracked.key);
                 self.awake.remove(&index);
@@ -236,7 +231,25 @@ impl Partition {
                 self.evicted += 1;
             }
         }
-        self.sweep();
+        count
+    }
+
+    /// Series that may be given up: (minute of the newest call, index).
+    pub(super) fn idle(&self) -> Vec<(u32, u32)> {
+        let open = self.cells.range(self.closed.map_or(0, |closed| closed + 1)..);
+        let busy: BTreeSet<u32> = open.flat_map(|(_, of_series)| of_series.keys().copied()).collect();
+        self.series
+            .iter()
+            .enumerate()
+            .filter_map(|(index, tracked)| {
+                let tracked = tracked.as_ref().filter(|tracked| tracked.incident.is_none())?;
+                let index = index as u32;
+                if busy.contains(&index) {
+                    return None;
+                }
+                Some((tracked.series.last_call().unwrap_or(0), index))
+            })
+            .collect()
     }
 
     pub(super) fn sweep(&mut self) {

@@ -227,6 +227,22 @@ fn the_limit_of_series_holds_and_evicts_the_longest_silent() {
     assert_eq!(detect.sizes().evicted + detect.sizes().series as u64, 2000);
 }
 
+/// Two thousand APIs in one minute where a hundred series fit: the rest is counted and not kept, and the same
+/// entry later finds room again.
+#[test]
+fn more_series_in_one_minute_than_the_limit_are_counted_and_not_kept() {
+    let mut detect = Detect::new(Settings { series: 100, partitions: 1, assume_history: true, ..Settings::default() });
+    let names: Vec<String> = (0..2000).map(|name| format!("Api{name:04}")).collect();
+    for minute in 0..3 {
+        let lines: Vec<Line<'_>> = names.iter().map(|name| (T0 + minute, name.as_str(), 1, "role/ci", "")).collect();
+        let progress = Progress { complete_through: Some(Minute(T0 + minute)), ..Progress::default() };
+        let entry = Entry { taken_at: 0, body: Body::Batch(batch(&lines, progress)) };
+        detect.apply(u64::from(minute) + 1, &entry);
+        assert!(detect.sizes().series <= 100, "{:?}", detect.sizes());
+    }
+    assert!(detect.sizes().overflowed >= 3 * 1900, "{:?}", detect.sizes());
+}
+
 /// Lines of made-up traffic: a few APIs over a few hours, now and then a burst.
 fn traffic() -> impl Strategy<Value = Vec<(u32, u8, u64, u8, bool)>> {
     let calls = prop_oneof![8 => 1..4u64, 1 => 50..500u64];
