@@ -2,8 +2,11 @@
 
 use trailsight_schemas::counts::{Header, ROW_CALLS};
 use trailsight_schemas::decode::{self, Limits, ObjectRef, Rejection, Skip, Visitor};
+use trailsight_schemas::insight::{InsightEvent, InsightFormat};
 use trailsight_schemas::object_key::{ObjectKey, url_decode};
 use trailsight_schemas::record::Record;
+use trailsight_schemas::sealed::{self, Kind};
+use trailsight_schemas::snapshot;
 
 /// Small, so that a fuzzer reaches them.
 const LIMITS: Limits =
@@ -64,4 +67,25 @@ pub fn object_key(bytes: &[u8]) {
         assert!(key.contains(read.account) && key.contains(read.region) && key.starts_with(read.prefix));
     }
     let _ = ObjectKey::skip(&key);
+}
+
+/// What is read as an Insights event and written is read as the same event.
+pub fn insight(bytes: &[u8]) {
+    if let Ok(event) = InsightEvent::parse(bytes) {
+        let written = event.to_json(InsightFormat::Full);
+        let again = InsightEvent::parse(written.as_bytes()).expect("what was written is read");
+        assert_eq!(again.to_json(InsightFormat::Full), written);
+    }
+}
+
+/// Whatever stands in a whole envelope, and whatever stands where an envelope should be. What is read as an entry
+/// and written is read as the same entry.
+pub fn stored(bytes: &[u8]) {
+    let _ = sealed::decode_entry(bytes);
+    let _ = snapshot::decode(bytes);
+    let Ok(whole) = sealed::seal(Kind::Entry, sealed::ENTRY_VERSION, bytes) else { return };
+    if let Ok(entry) = sealed::decode_entry(&whole) {
+        let written = sealed::encode_entry(&entry).expect("small enough");
+        assert_eq!(sealed::decode_entry(&written), Ok(entry));
+    }
 }

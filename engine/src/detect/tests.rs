@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use proptest::prelude::*;
 use trailsight_schemas::entry::{Api, ApiMinute, Attribution, Batch, Body, Class, Entry, ErrorMinute, Progress};
 use trailsight_schemas::insight::{Attribute, InsightEvent, InsightType, State};
+use trailsight_schemas::snapshot;
 use trailsight_schemas::time::{DAY, Minute, WEEK};
 
 use super::{Detect, Settings};
@@ -241,6 +242,25 @@ fn more_series_in_one_minute_than_the_limit_are_counted_and_not_kept() {
         assert!(detect.sizes().series <= 100, "{:?}", detect.sizes());
     }
     assert!(detect.sizes().overflowed >= 3 * 1900, "{:?}", detect.sizes());
+}
+
+/// A partition as version 1 stored it: two APIs of one account, ten days, one burst.
+const PARTITION_V1: &[u8] = include_bytes!("formats/partition-v1.bin");
+
+#[test]
+fn a_partition_that_version_1_stored_is_still_read() {
+    use trailsight_schemas::sealed::{self, Kind};
+    let (version, state) = sealed::open(Kind::PartitionSnapshot, snapshot::VERSION, PARTITION_V1).unwrap();
+    assert_eq!(version, 1);
+    let part = snapshot::decode(&state).unwrap();
+    let settings = Settings::default();
+    let mut parts: Vec<_> = (1..settings.partitions).map(|_| None).collect();
+    parts.push(Some(part.clone()));
+    let detect = Detect::restore(parts, settings).unwrap();
+    assert_eq!((detect.sizes().series, detect.sizes().incidents), (2, 0));
+    assert_eq!(detect.part(detect.partitions() - 1).unwrap().series, part.series, "stored again as it was");
+    let learning = detect.learning();
+    assert_eq!((learning[0].account.as_str(), learning[0].full, learning[0].active_series), ("111122223333", true, 2));
 }
 
 /// Lines of made-up traffic: a few APIs over a few hours, now and then a burst.

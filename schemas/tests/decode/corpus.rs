@@ -22,4 +22,6 @@ fn every_seed_passes() {
     replay("inflate", checks::inflate);
     replay("counts", checks::counts);
     replay("object_key", checks::object_key);
+    replay("insight", checks::insight);
+    replay("stored", checks::stored);
 }
