@@ -182,6 +182,7 @@ impl<'v> Walk<'v> {
         let looks = seen.max(broken.seen).saturating_sub(end);
         let end = if looks > 0 && self.second_looks == 0 { text.len() } else { end };
         self.second_looks = self.second_looks.saturating_sub(looks);
+        let end = end.max(broken.at);
         self.reject(text, broken.at, end, broken.reason);
         end
     }
@@ -230,7 +231,8 @@ impl<'v> Walk<'v> {
                         Place::Alone => *line_end.get_or_insert_with(|| scan::array_line_end(bytes, open)),
                         Place::Wrapped => bytes.len(),
                     };
-                    let limit = if at < limit { limit } else { bytes.len() };
+                    // What is broken inside of an element may lie on a later line: then the line is not the array.
+                    let limit = if broken.at < limit { limit } else { bytes.len() };
                     let (end, is_closed) = self.behind_element(text, at, limit, &broken);
                     if end == limit && !is_closed {
                         return end;
