@@ -10,6 +10,7 @@
 
 use crate::calendar::Minute;
 use crate::priors::{self, Prior, RATE_WEIGHT};
+use crate::tailpool::{Peak, Peaks};
 
 /// The statistics, as indices into everything of three here.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -91,26 +92,26 @@ impl Calibration {
     }
 
     /// Feeds each statistic's value of a minute with calls.
-    pub(crate) fn learn(&mut self, values: [f64; 3], bucket: u8) {
+    pub(crate) fn learn(&mut self, values: [f64; 3], bucket: u8, over: &mut Peaks) {
         for statistic in Statistic::ALL {
             let at = statistic as usize;
             if values[at] > statistic.threshold() {
                 self.tails[at].cluster = self.tails[at].cluster.max(values[at] as f32);
                 self.quiet[at] = 0;
             } else {
-                self.pass(statistic, 1, bucket);
+                self.pass(statistic, 1, bucket, over);
             }
         }
     }
 
     /// Minutes in which no statistic exceeded anything.
-    pub(crate) fn silence(&mut self, minutes: u32, bucket: u8) {
+    pub(crate) fn silence(&mut self, minutes: u32, bucket: u8, over: &mut Peaks) {
         for statistic in Statistic::ALL {
-            self.pass(statistic, minutes, bucket);
+            self.pass(statistic, minutes, bucket, over);
         }
     }
 
-    fn pass(&mut self, statistic: Statistic, minutes: u32, bucket: u8) {
+    fn pass(&mut self, statistic: Statistic, minutes: u32, bucket: u8, over: &mut Peaks) {
         let at = statistic as usize;
         if self.tails[at].cluster <= 0.0 {
             return;
@@ -118,7 +119,8 @@ impl Calibration {
         self.quiet[at] = self.quiet[at].saturating_add(minutes.min(255) as u8);
         if self.quiet[at] > CLUSTER_GAP {
             let excess = f64::from(self.tails[at].cluster) - statistic.threshold();
-            self.tails[at].peak(excess, priors::fleet(bucket)[at]);
+            let peak = self.tails[at].peak(excess, priors::fleet(bucket)[at]);
+            over.push(Peak { statistic: at as u8, bucket, ..peak });
             self.quiet[at] = 0;
         }
     }
@@ -149,16 +151,19 @@ impl Tail {
         (weights[0] * h2 * h2 + weights[1] * h3 * h3 * h3 + weights[2] * fourth * fourth) / total
     }
 
-    fn peak(&mut self, excess: f64, prior: Prior) {
+    fn peak(&mut self, excess: f64, prior: Prior) -> Peak {
         let mean = self.mean_excess(prior);
         let e = excess.clamp(0.0, WINSOR * mean);
         let z = e / mean;
         let reference = 4.0 * libm::log1p(z / 3.0);
-        self.odds[0] = bound_odds(f64::from(self.odds[0]) + reference - 3.0 * libm::log1p(z / 2.0));
-        self.odds[1] = bound_odds(f64::from(self.odds[1]) + reference - 9.0 * libm::log1p(z / 8.0));
+        let gains = [reference - 3.0 * libm::log1p(z / 2.0), reference - 9.0 * libm::log1p(z / 8.0)];
+        for (odds, gain) in self.odds.iter_mut().zip(gains) {
+            *odds = bound_odds(f64::from(*odds) + gain);
+        }
         self.peaks += 1.0;
         self.excess = (f64::from(self.excess) + e) as f32;
         self.cluster = 0.0;
+        Peak { excess: e as f32, odds: gains.map(|gain| gain as f32), ..Peak::default() }
     }
 }
 
@@ -181,8 +186,8 @@ mod tests {
     fn rarity_after(peaks: &[f64], value: f64) -> Rarity {
         let mut calibration = Calibration::default();
         for excess in peaks {
-            calibration.learn([6.9 + excess, 0.0, 0.0], 2);
-            calibration.silence(11, 2);
+            calibration.learn([6.9 + excess, 0.0, 0.0], 2, &mut Peaks::default());
+            calibration.silence(11, 2, &mut Peaks::default());
         }
         calibration.rarity(Statistic::Minute, value, 2, 0, WEEKS)
     }
@@ -197,11 +202,11 @@ mod tests {
     fn a_cluster_is_one_peak_and_ends_after_ten_quiet_minutes() {
         let mut calibration = Calibration::default();
         for value in [8.0, 12.0, 9.0] {
-            calibration.learn([value, 0.0, 0.0], 0);
-            calibration.silence(10, 0);
+            calibration.learn([value, 0.0, 0.0], 0, &mut Peaks::default());
+            calibration.silence(10, 0, &mut Peaks::default());
         }
         assert_eq!(calibration.tails[0].peaks, 0.0);
-        calibration.silence(1, 0);
+        calibration.silence(1, 0, &mut Peaks::default());
         assert_eq!(calibration.tails[0].peaks, 1.0);
         assert!((calibration.tails[0].excess - 5.1).abs() < 1e-5);
     }
@@ -223,8 +228,8 @@ mod tests {
     fn heavy_peaks_make_the_tail_heavier_than_the_prior() {
         let mut calibration = Calibration::default();
         for excess in lomax(1.5, 200) {
-            calibration.learn([6.9 + excess, 0.0, 0.0], 2);
-            calibration.silence(11, 2);
+            calibration.learn([6.9 + excess, 0.0, 0.0], 2, &mut Peaks::default());
+            calibration.silence(11, 2, &mut Peaks::default());
         }
         assert!(calibration.tails[0].odds[0] > 1.0, "shape 2 gains on 3: {:?}", calibration.tails[0].odds);
         assert!(calibration.tails[0].odds[1] < -1.0);

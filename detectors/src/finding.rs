@@ -1,7 +1,7 @@
-//! What a series says: levels, tests, findings, transitions, and what it must be told to judge.
+//! What a series says: levels, tests, findings, transitions.
 
 use crate::calendar::Minute;
-use crate::firstuse::FirstUsePool;
+use crate::tailpool::Peaks;
 
 /// How loud an alarm is allowed to be: the strictest level first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -30,42 +30,32 @@ pub enum Test {
     Record,
     /// Too many calls in the first hour of a series that was silent.
     FirstUse,
+    /// Too many calls for minutes or hours, though no minute need be unusual.
+    Sustained,
+    /// Too many calls in a clock hour.
+    Hour,
+    /// Too few calls.
+    Drop,
 }
 
-/// How far learning is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Judge {
-    /// Learning only: nothing opens.
-    Nothing,
-    /// Only the strictest level may open.
-    Provisional,
-    /// Every level.
-    Full,
+/// Which side of the expectation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Direction {
+    /// More than expected.
+    Above,
+    /// Less.
+    Below,
 }
 
-impl Judge {
-    pub(crate) fn allows(self, level: Level) -> bool {
-        match self {
-            Self::Nothing => false,
-            Self::Provisional => level == Level::Low,
-            Self::Full => true,
-        }
+impl Test {
+    /// All tests; a test's place here is its code in what is stored.
+    pub const ALL: [Self; 7] =
+        [Self::Minute, Self::FiveMinutes, Self::Record, Self::FirstUse, Self::Sustained, Self::Hour, Self::Drop];
+
+    /// The side this test looks at.
+    pub fn direction(self) -> Direction {
+        if self == Self::Drop { Direction::Below } else { Direction::Above }
     }
-}
-
-/// What a series is told whenever it judges.
-#[derive(Clone, Copy)]
-pub struct Context<'a> {
-    /// Alarm episodes per minute this series may raise by chance, by [`Level::ALL`].
-    pub alpha: [f64; 3],
-    /// The account's first bursts, calls or errors apart.
-    pub pool: &'a FirstUsePool,
-    /// First-use alarms per minute allowed to the whole account (to this pool of it), by [`Level::ALL`].
-    pub pool_alpha: [f64; 3],
-    /// Which levels may open.
-    pub judge: Judge,
-    /// False: the calls of the minute being closed are kept out of what is learned (muted); silence still teaches.
-    pub learn: bool,
 }
 
 /// One answer, in calls per minute.
@@ -85,8 +75,11 @@ pub struct Finding {
     pub expected: f64,
     /// Observed calls per minute in the window.
     pub observed: f64,
-    /// The alarm budget a minute at which this would just have fired, in the unit of [`Context::alpha`], or of
-    /// [`Context::pool_alpha`] for [`Test::FirstUse`].
+    /// Calls per minute in the window from which (for a drop: down to which) each level would have fired, by
+    /// [`Level::ALL`]; infinite (for a drop: negative) where none would.
+    pub thresholds: [f64; 3],
+    /// The alarm budget a minute at which this would just have fired, in the unit of [`crate::Context::alpha`], or of
+    /// [`crate::Context::pool_alpha`] for [`Test::FirstUse`].
     pub rate: f64,
 }
 
@@ -125,8 +118,10 @@ pub struct Step {
     /// What happened before that: an End in the empty minutes closed first (only a caller that skips minutes while
     /// `awake` sees it), or a Raise of an incident that this minute ended.
     pub before: Option<Transition>,
-    /// Size of a first burst whose hour is over, for [`FirstUsePool::observe`].
+    /// Size of a first burst whose hour is over, for [`crate::FirstUsePool::observe`].
     pub first_burst: Option<u64>,
+    /// Peaks that are over, for [`crate::TailPool::observe`].
+    pub peaks: Peaks,
     /// Wants the next minute closed even if nothing happens in it.
     pub awake: bool,
 }

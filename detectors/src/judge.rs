@@ -7,7 +7,8 @@
 
 use crate::calendar::{DAY, Minute};
 use crate::calibration::{Calibration, Rarity, Statistic};
-use crate::finding::{Context, Finding, Level, Test};
+use crate::context::Context;
+use crate::finding::{Finding, Level, Test};
 use crate::model::{Forecast, Model, Outlook};
 use crate::numerics::{ln_pmf, surprise};
 use crate::record::times_record;
@@ -23,6 +24,7 @@ const fn floors(test: Test) -> [Floor; 3] {
     let high = match test {
         Test::FirstUse => Floor { calls: 2.0, ratio: 1.0 },
         Test::Minute | Test::FiveMinutes | Test::Record => Floor { calls: 3.0, ratio: 1.5 },
+        Test::Sustained | Test::Hour | Test::Drop => Floor { calls: 6.0, ratio: 1.3 },
     };
     [Floor { calls: 25.0, ratio: 3.0 }, Floor { calls: 10.0, ratio: 2.0 }, high]
 }
@@ -34,6 +36,8 @@ const FAST_INSURANCE: f64 = 10.0;
 const LEAST_CALLS: f64 = 3.0;
 const GATE_DEVIATIONS: f64 = 2.0;
 pub(crate) const WINDOW: usize = 5;
+/// No window holds more calls than this: an hour of the most a minute counts as.
+const MOST_WINDOW_CALLS: u64 = 60 << 32;
 
 /// What is judged: a minute with the four before it.
 pub(crate) struct Case<'a> {
@@ -85,7 +89,7 @@ impl Case<'_> {
         if self.explained {
             return [0.0, self.five_minutes(), 0.0];
         }
-        [self.one_minute(self.last().0), self.five_minutes(), self.record()]
+        [self.one_minute(self.last().0), self.five_minutes(), self.record(self.last().0)]
     }
 
     /// S of this minute if it had `calls`, 0 below u.
@@ -100,12 +104,15 @@ impl Case<'_> {
         if calls < LEAST_CALLS || calls <= forecast.top {
             return 0.0;
         }
-        let mean = self.window_top();
+        self.window_surprise(calls)
+    }
+
+    fn window_surprise(&self, calls: f64) -> f64 {
+        let (mean, forecast) = (self.window_top(), self.last().1);
         tail(calls, mean, forecast.dispersion.variance(mean), forecast, Statistic::FiveMinutes)
     }
 
-    fn record(&self) -> f64 {
-        let calls = self.last().0;
+    fn record(&self, calls: f64) -> f64 {
         if calls <= self.week_maximum || self.minute.saturating_sub(self.since) < DAY {
             return 0.0;
         }
@@ -123,14 +130,27 @@ impl Case<'_> {
         let judged = Level::ALL.into_iter().filter(|level| context.judge.allows(*level));
         judged.into_iter().find_map(|level| {
             let answer = answers.iter().flatten().find(|answer| answer.fires(level, context))?;
-            Some(self.finding(level, answer))
+            Some(self.finding(level, answer, context))
         })
     }
 
-    /// Whether the minute test would fire at `level` if the minute had `calls`.
-    pub(crate) fn minute_fires(&self, calls: f64, level: Level, context: &Context<'_>) -> bool {
-        let answer = self.answer(Statistic::Minute, self.one_minute(calls), calls);
-        context.judge.allows(level) && answer.is_some_and(|answer| answer.fires(level, context))
+    /// The least calls in the window at which `test` would fire, by [`Level::ALL`]; `u64::MAX` where none would.
+    pub(crate) fn thresholds(&self, test: Test, context: &Context<'_>) -> [u64; 3] {
+        Level::ALL.map(|level| {
+            let fires = |calls| context.judge.allows(level) && self.would_fire(test, calls, level, context);
+            least(fires)
+        })
+    }
+
+    fn would_fire(&self, test: Test, calls: u64, level: Level, context: &Context<'_>) -> bool {
+        let x = calls as f64;
+        let answer = match test {
+            Test::FiveMinutes => self.answer_window(x, self.window_surprise(x)),
+            Test::Record => self.answer(Statistic::Record, self.record(x), x),
+            Test::FirstUse => self.burst.and_then(|(start, _)| self.answer_burst(start, calls, context)),
+            _ => self.answer(Statistic::Minute, self.one_minute(x), x),
+        };
+        answer.is_some_and(|answer| answer.fires(level, context))
     }
 
     fn answer_minute(&self, value: f64) -> Option<Answer> {
@@ -161,8 +181,11 @@ impl Case<'_> {
     }
 
     fn answer_five_minutes(&self, value: f64) -> Option<Answer> {
+        self.answer_window(self.calls.iter().sum(), value)
+    }
+
+    fn answer_window(&self, calls: f64, value: f64) -> Option<Answer> {
         let rarity = self.rarity(Statistic::FiveMinutes, value)?;
-        let calls: f64 = self.calls.iter().sum();
         let expected = self.window().iter().map(|minute| minute.mean).sum();
         Some(Answer {
             test: Test::FiveMinutes,
@@ -177,6 +200,10 @@ impl Case<'_> {
 
     fn answer_first_use(&self, context: &Context<'_>) -> Option<Answer> {
         let (start, size) = self.burst?;
+        self.answer_burst(start, size, context)
+    }
+
+    fn answer_burst(&self, start: Minute, size: u64, context: &Context<'_>) -> Option<Answer> {
         let (calls, expected) = (size as f64, self.last().1.mean);
         let window = self.minute.saturating_sub(start) + 1;
         let recent: f64 = self.calls.iter().sum();
@@ -216,8 +243,9 @@ impl Case<'_> {
         self.minute.saturating_sub(back)
     }
 
-    fn finding(&self, level: Level, answer: &Answer) -> Finding {
+    fn finding(&self, level: Level, answer: &Answer, context: &Context<'_>) -> Finding {
         let window = f64::from(answer.window);
+        let a_minute = |calls| if calls == u64::MAX { f64::INFINITY } else { calls as f64 / window };
         Finding {
             level,
             test: answer.test,
@@ -226,6 +254,7 @@ impl Case<'_> {
             window: answer.window,
             expected: answer.expected / window,
             observed: answer.calls / window,
+            thresholds: self.thresholds(answer.test, context).map(a_minute),
             rate: answer.rate,
         }
     }
@@ -238,6 +267,19 @@ impl Answer {
         let floor = &floors(self.test)[at];
         self.rate <= budget[at] && self.calls >= floor.calls && self.calls >= floor.ratio * self.compared
     }
+}
+
+/// The least number of calls for which `fires` holds, which holds for all above it too; `u64::MAX` if none.
+fn least(fires: impl Fn(u64) -> bool) -> u64 {
+    let (mut low, mut high) = (1, MOST_WINDOW_CALLS);
+    if !fires(high) {
+        return u64::MAX;
+    }
+    while low < high {
+        let middle = low + (high - low) / 2;
+        if fires(middle) { high = middle } else { low = middle + 1 }
+    }
+    low
 }
 
 /// −ln P(X ≥ calls) where it exceeds u, else 0. Below three calls, below two deviations, and where the probability of

@@ -15,15 +15,18 @@ pub(crate) struct Prior {
 /// Minutes of watching that the prior's rate is worth.
 pub(crate) const RATE_WEIGHT: f64 = 2000.0;
 
+/// Activity buckets.
+pub(crate) const BUCKETS: usize = 5;
+
 /// Upper bounds of the buckets, in calls per minute; the last bucket has none.
-const BOUNDS: [f64; 4] = [1e-3, 1e-2, 1e-1, 1.0];
+const BOUNDS: [f64; BUCKETS - 1] = [1e-3, 1e-2, 1e-1, 1.0];
 
 const fn prior(rate: f64, excess: f64, weight: f64) -> Prior {
     Prior { rate, excess, weight }
 }
 
 /// By bucket: the one-minute tail, the five-minute tail, the record ratio.
-const FLEET: [[Prior; 3]; 5] = [
+const FLEET: [[Prior; 3]; BUCKETS] = [
     [prior(1.608e-4, 4.187, 10.0), prior(2.165e-4, 3.012, 10.0), prior(1.473e-4, 0.385, 10.0)],
     [prior(4.177e-4, 1.436, 10.0), prior(3.084e-4, 1.436, 10.0), prior(5.25e-5, 0.255, 10.0)],
     [prior(4.042e-4, 1.122, 10.0), prior(3.755e-4, 1.693, 5.0), prior(5.51e-5, 0.235, 10.0)],

@@ -8,8 +8,9 @@
 use alloc::boxed::Box;
 
 use crate::calendar::{HOUR, LAST_MINUTE, Minute, WEEK};
+use crate::context::Context;
 use crate::episode::Episode;
-use crate::finding::{Context, Finding};
+use crate::finding::Finding;
 use crate::judge::WINDOW;
 use crate::series::{MOST_CALLS, Series};
 

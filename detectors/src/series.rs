@@ -8,8 +8,9 @@ use alloc::boxed::Box;
 
 use crate::calendar::{HOUR, LAST_MINUTE, Minute, WEEK};
 use crate::calibration::Calibration;
+use crate::context::Context;
 use crate::episode::{Ending, Episode};
-use crate::finding::{Context, EndReason, Finding, Level, Step, Transition};
+use crate::finding::{EndReason, Finding, Level, Step, Test, Transition};
 use crate::judge::{Case, WINDOW};
 use crate::model::{Forecast, Model, Outlook, begins_day};
 use crate::record::Maxima;
@@ -106,7 +107,7 @@ impl Series {
             } else if self.covers(self.next) {
                 self.close_empty_minute(step);
             } else {
-                self.close_empty_span(until);
+                self.close_empty_span(until, step);
             }
             self.end_burst(step);
         }
@@ -129,7 +130,7 @@ impl Series {
         let minute = self.next;
         let forecast = self.forecast(minute);
         self.model.impute(minute, &forecast);
-        self.calibration.silence(1, self.model.outlook.bucket);
+        self.calibration.silence(1, self.model.outlook.bucket, &mut step.peaks);
         let ended = self.observe_episode(minute, 0, &forecast, true);
         step.before = ended.or(step.before);
         self.push(0);
@@ -137,14 +138,14 @@ impl Series {
     }
 
     /// As far as the hour, the incident's first minute and the moment of forgetting allow.
-    fn close_empty_span(&mut self, until: Minute) {
+    fn close_empty_span(&mut self, until: Minute, step: &mut Step) {
         let from = self.next % HOUR;
         let start = self.episode.as_ref().map_or(NEVER, |episode| episode.start);
         let to = until.min(self.next - from + HOUR).min(start);
         let to = if self.episode.is_none() { to.min(self.forget_at()) } else { to };
         let minutes = to.saturating_sub(self.next).max(1);
         self.model.template.remember_silence(from, from + minutes);
-        self.calibration.silence(minutes, self.model.outlook.bucket);
+        self.calibration.silence(minutes, self.model.outlook.bucket, &mut step.peaks);
         (0..minutes.min(WINDOW as u32)).for_each(|_| self.push(0));
         self.advance(minutes);
     }
@@ -170,21 +171,22 @@ impl Series {
         } else {
             self.model.learn(minute, calls, &forecast);
         }
-        self.learn_tail(minute, calls, statistics, surprise, context.learn);
+        if context.learn {
+            self.learn_tail(minute, calls, statistics, surprise, step);
+        } else {
+            self.calibration.silence(1, self.model.outlook.bucket, &mut step.peaks);
+        }
         self.push(if explained { 0 } else { calls });
         self.remember_call(minute, calls);
         self.advance(1);
         self.end_burst(step);
     }
 
-    fn learn_tail(&mut self, minute: Minute, calls: u32, statistics: [f64; 3], surprise: f64, learn: bool) {
-        if !learn {
-            return self.calibration.silence(1, self.model.outlook.bucket);
-        }
+    fn learn_tail(&mut self, minute: Minute, calls: u32, statistics: [f64; 3], surprise: f64, step: &mut Step) {
         if surprise > 0.0 {
             self.recurrence.learn(minute, f64::from(calls));
         }
-        self.calibration.learn(statistics, self.model.outlook.bucket);
+        self.calibration.learn(statistics, self.model.outlook.bucket, &mut step.peaks);
         self.maxima.learn(minute, calls);
     }
 
@@ -291,7 +293,7 @@ impl Series {
     pub(crate) fn untold(&self, finding: Finding) -> Option<Finding> {
         let told = match (&self.episode, &self.burst) {
             (Some(episode), _) => Some(episode.level),
-            (None, Some(burst)) if finding.test == crate::finding::Test::FirstUse => burst.told,
+            (None, Some(burst)) if finding.test == Test::FirstUse => burst.told,
             _ => None,
         };
         told.is_none_or(|told| finding.level < told).then_some(finding)
@@ -348,18 +350,7 @@ impl Series {
 
     /// The least calls in `minute` that the one-minute test finds unusual, by [`Level::ALL`]; `u64::MAX` if none are.
     pub fn thresholds(&self, minute: Minute, context: &Context<'_>) -> [u64; 3] {
-        let case = self.case_of(minute, [0.0; WINDOW], self.maxima.week(), None);
-        Level::ALL.map(|level| {
-            let (mut low, mut high) = (1, MOST_CALLS);
-            if !case.minute_fires(high as f64, level, context) {
-                return u64::MAX;
-            }
-            while low < high {
-                let middle = low + (high - low) / 2;
-                if case.minute_fires(middle as f64, level, context) { high = middle } else { low = middle + 1 }
-            }
-            low
-        })
+        self.case_of(minute, [0.0; WINDOW], self.maxima.week(), None).thresholds(Test::Minute, context)
     }
 
     /// The last closed minute; the one before the first if none is.

@@ -2,7 +2,7 @@
 
 use alloc::vec::Vec;
 
-use crate::{Context, FirstUsePool, Judge, Level, Minute, Series, Step, Transition, WEEK};
+use crate::{Context, FirstUsePool, Judge, Kind, Level, Minute, Series, Step, Tails, Transition, WEEK};
 
 /// A midnight on the first day of a week as the epoch counts them.
 pub(super) const BEGIN: Minute = 2800 * WEEK;
@@ -58,8 +58,19 @@ impl Budget {
     }
 
     pub(super) fn context(&self) -> Context<'_> {
-        let Self { alpha, pool_alpha, pool } = self;
-        Context { alpha: *alpha, pool, pool_alpha: *pool_alpha, judge: Judge::Full, learn: true }
+        Context {
+            kind: Kind::Api,
+            alpha: self.alpha,
+            pool: &self.pool,
+            pool_alpha: self.pool_alpha,
+            tails: Tails::SHIPPED,
+            judge: Judge::Full,
+            learn: true,
+            gaps: &[],
+            merge: 15,
+            exposure: None,
+            novelty: None,
+        }
     }
 
     pub(super) fn learning(&self) -> Context<'_> {

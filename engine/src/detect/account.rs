@@ -1,6 +1,6 @@
 //! What an account's series share: the budget, the pools of first bursts, how long it has been watched.
 
-use trailsight_detectors::{Context, FirstUsePool, Judge, Level};
+use trailsight_detectors::{Context, FirstUsePool, Judge, Kind, Level, Tails};
 use trailsight_schemas::time::{DAY, WEEK};
 
 use super::settings::Settings;
@@ -16,6 +16,8 @@ const PROVISIONAL_AFTER: u32 = 36 * 60;
 const FULL_AFTER: u32 = WEEK;
 /// A series counts as active for so many days after a call.
 pub(super) const ACTIVE_DAYS: u32 = 7;
+/// Minutes after an End within which what flares up again continues.
+const MERGE: u32 = 15;
 /// History that `assume_history` assumes, minutes.
 const ASSUMED: u32 = 2 * WEEK;
 
@@ -68,11 +70,17 @@ impl Account {
     pub(super) fn context(&self, errors: bool, minute: u32, learn: bool, settings: &Settings) -> Context<'_> {
         let sharers = self.sharers();
         Context {
+            kind: Kind::Api,
             alpha: settings.budgets.map(|budget| budget * (1.0 - FIRST_USE_SHARE) / (sharers * f64::from(WEEK))),
             pool: &self.pools[usize::from(errors)],
             pool_alpha: settings.budgets.map(|budget| budget * FIRST_USE_SHARE / 2.0 / f64::from(WEEK)),
+            tails: Tails::SHIPPED,
             judge: self.judge(minute, settings),
             learn,
+            gaps: &[],
+            merge: MERGE,
+            exposure: None,
+            novelty: None,
         }
     }
 

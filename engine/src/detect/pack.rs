@@ -35,7 +35,6 @@ pub enum PackError {
 }
 
 const LEVELS: [Level; 3] = [Level::Low, Level::Medium, Level::High];
-const TESTS: [Test; 4] = [Test::Minute, Test::FiveMinutes, Test::Record, Test::FirstUse];
 
 impl Detect {
     /// How many partitions there are.
@@ -197,7 +196,7 @@ fn pack_incident(incident: &Incident) -> IncidentState {
         start: incident.start,
         level: incident.level as u8,
         revision: incident.revision,
-        test: TESTS.iter().position(|test| *test == incident.test).unwrap_or(0) as u8,
+        test: Test::ALL.iter().position(|test| *test == incident.test).unwrap_or(0) as u8,
         figures: [incident.expected, incident.observed, incident.chance_per_week],
         baseline: pack_cell(&incident.baseline),
         settled: pack_cell(&incident.settled),
@@ -212,7 +211,7 @@ fn unpack_incident(state: IncidentState) -> Result<Incident, PackError> {
         start: state.start,
         level: *LEVELS.get(usize::from(state.level)).ok_or(PackError::Inconsistent("a level"))?,
         revision: state.revision,
-        test: *TESTS.get(usize::from(state.test)).ok_or(PackError::Inconsistent("a test"))?,
+        test: *Test::ALL.get(usize::from(state.test)).ok_or(PackError::Inconsistent("a test"))?,
         expected,
         observed,
         chance_per_week,

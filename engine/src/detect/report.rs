@@ -1,6 +1,6 @@
 //! From an incident's figures to the record that leaves: AWS's form, and our own facts beside it.
 
-use trailsight_detectors::{EndReason, Finding, Test};
+use trailsight_detectors::{self as detectors, EndReason, Finding, Test};
 use trailsight_schemas::entry::Class;
 use trailsight_schemas::insight::{
     self, Attribute, Attributed, Direction, Extension, InsightDetails, InsightEvent, Principal, SourceEventCategory,
@@ -31,8 +31,9 @@ pub(super) struct Moment<'a> {
 }
 
 /// The incident's id: the same wherever and however often the same incident is found.
-pub(super) fn shared_id(series: &str, key: &Key, start: u32) -> Uuid {
-    Uuid::new_v5(&NAMESPACE, format!("{series}\n{}\nabove\n{start}", key.insight_type().as_str()).as_bytes())
+pub(super) fn shared_id(series: &str, key: &Key, test: Test, start: u32) -> Uuid {
+    let (of, side) = (key.insight_type().as_str(), direction(test).as_str());
+    Uuid::new_v5(&NAMESPACE, format!("{series}\n{of}\n{side}\n{start}").as_bytes())
 }
 
 /// The Start: figures of the deciding window, whose calls are `window`.
@@ -101,7 +102,7 @@ fn event(
         },
         trailsight: Some(Extension {
             sensitivity: sensitivity(incident.level),
-            direction: Direction::Above,
+            direction: direction(incident.test),
             test: test(incident.test),
             expected: incident.expected,
             observed: incident.observed,
@@ -130,6 +131,16 @@ fn test(test: Test) -> insight::Test {
         Test::FiveMinutes => insight::Test::FiveMinutes,
         Test::Record => insight::Test::Record,
         Test::FirstUse => insight::Test::FirstUse,
+        Test::Sustained => insight::Test::Sustained,
+        Test::Hour => insight::Test::Hour,
+        Test::Drop => insight::Test::Drop,
+    }
+}
+
+fn direction(test: Test) -> Direction {
+    match test.direction() {
+        detectors::Direction::Above => Direction::Above,
+        detectors::Direction::Below => Direction::Below,
     }
 }
 

@@ -66,7 +66,7 @@ impl Partition {
                 finding = after(tracked.ended, finding, index, minute, &self.cells);
                 let series = tracked.key.path(&self.strings);
                 let mut incident = Box::new(Incident {
-                    shared: report::shared_id(&series, &tracked.key, finding.start),
+                    shared: report::shared_id(&series, &tracked.key, finding.test, finding.start),
                     start: finding.start,
                     level: finding.level,
                     revision: 0,
