@@ -9,22 +9,27 @@ use crate::scale::repository;
 
 /// Which modules of `engine/src` a module may use. Records walk down this list; a room that is not named
 /// here may use nothing.
-const MAY_USE: [(&str, &[&str]); 12] = [
+const MAY_USE: [(&str, &[&str]); 13] = [
     ("clock", &[]),
+    ("kafka", &["clock"]),
     ("ingest", &[]),
     ("journal", &["clock"]),
     ("detect", &["journal"]),
-    ("source", &["clock", "ingest", "journal"]),
-    ("deliver", &["clock", "ingest", "journal"]),
-    ("config", &["clock", "ingest", "detect", "deliver"]),
+    ("source", &["clock", "kafka", "ingest", "journal"]),
+    ("deliver", &["clock", "kafka", "ingest", "journal"]),
+    ("config", &["clock", "kafka", "ingest", "detect", "deliver"]),
     ("telemetry", &["clock", "config"]),
     ("http", &["clock", "config", "journal", "telemetry"]),
     ("spine", &["clock", "config", "telemetry", "source", "ingest", "journal", "detect", "deliver"]),
-    ("service", &["clock", "config", "telemetry", "source", "ingest", "journal", "detect", "deliver", "spine", "http"]),
+    (
+        "service",
+        &["clock", "kafka", "config", "telemetry", "source", "ingest", "journal", "detect", "deliver", "spine", "http"],
+    ),
     (
         "cli",
         &[
             "clock",
+            "kafka",
             "config",
             "telemetry",
             "source",

@@ -8,7 +8,8 @@ use secrecy::ExposeSecret;
 
 use super::args::CheckArgs;
 use super::exit::{self, Exit, Failure};
-use crate::config::{self, Config, SinkKind, SourceKind};
+use crate::config::{self, Config, KafkaSourceConfig, SinkKind, SourceKind};
+use crate::kafka::probe::{Wanted, probe};
 
 /// How long a receiver may take to answer.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -47,6 +48,7 @@ fn connect(config: &Config) -> Vec<(String, Result<String, String>)> {
     let mut tried = Vec::new();
     for source in &config.sources {
         let said = match &source.kind {
+            SourceKind::Kafka(source) => answers(source),
             SourceKind::Files { path, .. } => readable(path),
             SourceKind::Stdin => Ok("standard input".to_owned()),
             SourceKind::Simulated { .. } => Ok("simulated".to_owned()),
@@ -61,6 +63,13 @@ fn connect(config: &Config) -> Vec<(String, Result<String, String>)> {
         tried.push((format!("sinks.{}", sink.name), said));
     }
     tried
+}
+
+/// Whether the cluster lets us in and the topics may be read. Nothing is consumed and no group is joined.
+fn answers(source: &KafkaSourceConfig) -> Result<String, String> {
+    let wanted = Wanted { topics: &source.topics, group: Some(&source.group_id), read: true };
+    let found = probe(&source.cluster, wanted, PATIENCE).map_err(|trouble| trouble.sentence)?;
+    Ok(format!("{} answers: {found}", source.cluster.named()))
 }
 
 fn readable(path: &Path) -> Result<String, String> {

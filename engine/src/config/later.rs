@@ -2,7 +2,6 @@
 
 /// (section, key, value, what this version does not do).
 const LATER: &[(&str, &str, &str, &str)] = &[
-    ("sources", "type", "kafka", "read from Kafka"),
     ("sources", "type", "sqs", "read from SQS"),
     ("sinks", "type", "kafka", "write to Kafka"),
     ("sinks", "type", "sns", "publish to SNS"),

@@ -35,7 +35,7 @@ pub struct Share {
 }
 
 impl MemoryBound {
-    pub(super) fn of(limits: &Limits, sources: usize) -> MemoryBound {
+    pub(super) fn of(limits: &Limits, sources: usize, fetched: u64) -> MemoryBound {
         let sources = sources.max(1) as u64;
         let product = |limit, count: usize, each: u64| Share {
             limit,
@@ -71,6 +71,7 @@ impl MemoryBound {
                         limits.object_bytes, limits.record_bytes
                     ),
                 },
+                Share { limit: "fetch_memory", bytes: fetched, formula: "sum over the sources of Kafka".to_owned() },
                 product("http_connections", limits.http_connections, CONNECTION),
                 Share { limit: "fixed", bytes: FIXED, formula: "program, libraries, page caches, stacks".to_owned() },
             ],

@@ -74,7 +74,6 @@ fn five_mistakes_are_five_problems() {
 #[test]
 fn what_a_later_version_reads_is_said_so() {
     for (text, sentence) in [
-        ("[sources.t]\ntype = \"kafka\"\nbrokers = [\"k:9092\"]", "this version does not read from Kafka yet"),
         ("[sources.t]\ntype = \"sqs\"", "this version does not read from SQS yet"),
         ("[sinks.t]\ntype = \"sns\"", "this version does not publish to SNS yet"),
         ("[sinks.t]\ntype = \"kafka\"", "this version does not write to Kafka yet"),
@@ -88,7 +87,9 @@ fn what_a_later_version_reads_is_said_so() {
     }
     check(
         "[sources.t]\ntype = \"kafkaa\"",
-        &["sources.t.type = \"kafkaa\": is not known (allowed: \"files\", \"simulated\")"],
+        &[
+            "sources.t.type = \"kafkaa\": is not known; the nearest is \"kafka\" (allowed: \"kafka\", \"files\", \"simulated\")",
+        ],
     );
 }
 
@@ -96,7 +97,7 @@ fn what_a_later_version_reads_is_said_so() {
 fn wrong_types_and_missing_keys() {
     check("detection = 3", &["detection = 3: is not of the right type (allowed: a table)"]);
     check("[sources]\nx = 1", &["sources.x = 1: is not of the right type (allowed: a table)"]);
-    check("[sources.x]\npath = \"/p\"", &["sources.x.type: is missing (allowed: files, simulated)"]);
+    check("[sources.x]\npath = \"/p\"", &["sources.x.type: is missing (allowed: kafka, files, simulated)"]);
     check("[sources.x]\ntype = \"files\"", &["sources.x.path: is missing"]);
     check(
         "[limits]\nseries = \"many\"",
@@ -181,6 +182,53 @@ fn choices_are_held_against_each_other() {
     );
     check("[log]\nlevel = \"=,=\"", &[&said("[log]\nlevel = \"=,=\"").concat()]);
     assert_eq!(said("[log]\nlevel = \"=,=\"").len(), 1);
+}
+
+#[test]
+fn sources_of_kafka_are_held_against_themselves() {
+    let of =
+        |more: &str| format!("[sources.t]\ntype = \"kafka\"\nbrokers = [\"k:9092\"]\ntopics = [\"trail\"]\n{more}");
+    check(&of(""), &[]);
+    check(&of("start = \"2027-01-31T00:00:00Z\"\ngroup_protocol = \"consumer\"\n[sources.t.tls]"), &[]);
+    check(
+        &of("start = \"yesterday\""),
+        &["sources.t.start = yesterday: is not where a topic can be begun (allowed: \"earliest\", \"latest\", or RFC \
+           3339, such as \"2027-01-31T00:00:00Z\")"],
+    );
+    check(
+        &of("group_protocol = \"consumer\"\ninstance_id = \"a\""),
+        &[
+            "sources.t.instance_id: cannot be had with group_protocol = \"consumer\": after a crash the broker keeps the \
+           place for the dead instance until its session ends (allowed: group_protocol = \"classic\", or no instance_id)",
+        ],
+    );
+    check(
+        &of("").replace("k:9092", "k").replace("\"trail\"", "\"a trail\", \"^a b\""),
+        &[
+            "sources.t.brokers[0] = k: is not an address (allowed: HOST:PORT)",
+            "sources.t.topics[0] = a trail: is not the name of a topic (allowed: 1 to 249 of a-z, A-Z, 0-9, ., _ and -; a \
+             pattern begins with ^)",
+        ],
+    );
+    check(
+        &of("[sources.t.tls]\nca_file = \"/no/such\"\ncertificate_file = \"/dev/null\""),
+        &[
+            "sources.t.tls.ca_file = /no/such: cannot be read: No such file or directory (os error 2) (allowed: a file in \
+             PEM form)",
+            "sources.t.tls.key_file: is missing: certificate and key go together (allowed: both, or none)",
+        ],
+    );
+    check(
+        &of("[sources.t.sasl]\nmechanism = \"scram-sha-256\"\nusername = \"u\"\nscope = \"s\""),
+        &[
+            "sources.t.sasl.password: is missing",
+            "sources.t.sasl.scope: is not a key of this mechanism (allowed: username, password)",
+        ],
+    );
+    let plain = of("[sources.t.sasl]\nmechanism = \"plain\"\nusername = \"u\"\npassword = { env = \"P\" }");
+    let config = with(&plain, &[("P", "hunter2")]).unwrap();
+    assert_eq!(config.warnings.len(), 1, "{:?}", config.warnings);
+    assert!(!format!("{config:?}").contains("hunter2"));
 }
 
 #[test]
@@ -296,10 +344,24 @@ fn the_example_holds_every_key_with_its_default() {
     }
     // With every example in it switched on.
     let text = everything();
-    let variables = [("WEBHOOK_URL", "https://x.example"), ("WEBHOOK_TEAM", "x")];
+    let variables = ["WEBHOOK_URL", "WEBHOOK_TEAM", "KAFKA_PASSWORD", "KAFKA_KEY_PASSWORD", "KAFKA_CLIENT_SECRET"]
+        .map(|name| (name, "https://x.example"));
     let problems = with(&text, &variables).unwrap_err().problems;
     let missing: Vec<_> = problems.iter().map(|problem| problem.key.as_str()).collect();
-    assert_eq!(missing, ["http.tokens[0].token", "sinks.chat.secrets[0]"], "only the files are not there");
+    // Only the files are not there, and no mechanism has all keys.
+    let expected = [
+        "http.tokens[0].token",
+        "sinks.chat.secrets[0]",
+        "sources.trail.sasl.client_id",
+        "sources.trail.sasl.client_secret",
+        "sources.trail.sasl.region",
+        "sources.trail.sasl.scope",
+        "sources.trail.sasl.token_url",
+        "sources.trail.tls.ca_file",
+        "sources.trail.tls.certificate_file",
+        "sources.trail.tls.key_file",
+    ];
+    assert_eq!(missing, expected);
     let tree = serde_json::to_value(text.parse::<toml::Table>().unwrap()).unwrap();
     let mut absent = Vec::new();
     absent_keys("", &schema(), &tree, &mut absent);

@@ -212,6 +212,7 @@ fn source_runner(config: &Config, source: &SourceConfig, clock: &Clock) -> anyho
             let source = SimulatedSource { name, simulation, settings, history: HISTORY };
             Box::new(move |intake, marks, _, clock| source.run(intake, marks, clock))
         }
+        SourceKind::Kafka(_) => anyhow::bail!("sources.{name}: this version checks Kafka and does not read it yet"),
         kind => {
             let spill = config.data_dir.join("spill");
             std::fs::create_dir_all(&spill)?;

@@ -14,12 +14,14 @@ use super::secret::{REDACTED, Secret};
 use super::units::Span;
 use super::written::{Level, Limits, LogFormat, Role, Written};
 
+mod kafka;
 mod rules;
 mod serving;
 mod settings;
 mod sinks;
 mod sources;
 
+pub use kafka::{KafkaSourceConfig, Start};
 pub use rules::{MatchConfig, MuteConfig, RouteConfig};
 pub use sinks::{SinkConfig, SinkKind, WebhookConfig};
 pub use sources::{SourceConfig, SourceKind};
@@ -115,7 +117,11 @@ impl Config {
 
     /// What memory this configuration can come to need.
     pub fn memory_bound(&self) -> MemoryBound {
-        MemoryBound::of(&self.limits, self.sources.len())
+        let fetched = |source: &SourceConfig| match &source.kind {
+            SourceKind::Kafka(kafka) => kafka.fetch_memory,
+            _ => 0,
+        };
+        MemoryBound::of(&self.limits, self.sources.len(), self.sources.iter().map(fetched).sum())
     }
 
     /// That there is something to read: `run` asks, the other commands need none.

@@ -5,10 +5,11 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::Context;
+use super::kafka::{self, KafkaSourceConfig};
 use crate::config::written::{Files, Source};
 
 /// A source and its name.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 pub struct SourceConfig {
     /// Label of metrics, key of positions.
     pub name: String,
@@ -17,8 +18,10 @@ pub struct SourceConfig {
 }
 
 /// What a source reads.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 pub enum SourceKind {
+    /// Topics of a Kafka cluster.
+    Kafka(Box<KafkaSourceConfig>),
     /// A directory that is followed, or a file.
     Files {
         /// Where.
@@ -43,6 +46,7 @@ impl SourceKind {
     /// The word in the configuration.
     pub fn as_str(&self) -> &'static str {
         match self {
+            SourceKind::Kafka(_) => "kafka",
             SourceKind::Files { .. } | SourceKind::Stdin => "files",
             SourceKind::Simulated { .. } => "simulated",
         }
@@ -57,8 +61,13 @@ pub(super) fn resolve(context: &mut Context<'_>, sources: &BTreeMap<String, Sour
         let kind = match source {
             Source::Simulated(simulated) => SourceKind::Simulated { seed: simulated.seed },
             Source::Files(files) => files_kind(files),
+            Source::Kafka(source) => match kafka::source(context, &format!("sources.{name}"), source) {
+                Some(source) => SourceKind::Kafka(Box::new(source)),
+                // What is wrong with it has been said.
+                None => continue,
+            },
         };
-        if kind == SourceKind::Stdin
+        if matches!(kind, SourceKind::Stdin)
             && let Some(other) = stdin.replace(name)
         {
             let problem = format!("standard input is read by {other} already");

@@ -11,12 +11,14 @@ use serde::{Deserialize, Serialize};
 
 use super::units::Span;
 
+mod kafka;
 mod limits;
 mod rules;
 mod serving;
 mod sinks;
 mod sources;
 
+pub use kafka::{GroupProtocol, KafkaSource, Mechanism, OnGap, Sasl, Tls};
 pub use limits::Limits;
 pub use rules::{Match, Mute, Route};
 pub use serving::{Http, Log, LogFormat, Metrics, Role, Token};

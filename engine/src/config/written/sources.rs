@@ -3,12 +3,15 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::kafka::KafkaSource;
 use crate::config::units::Span;
 
 /// Where records come from.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "type", rename_all = "lowercase")]
 pub enum Source {
+    /// Topics of a Kafka cluster.
+    Kafka(Box<KafkaSource>),
     /// Files of a directory, or standard input.
     Files(Files),
     /// Made-up traffic, for `demo` and tests.
