@@ -18,7 +18,7 @@ pub use parse::InsightParseError;
 pub use relations::check_relations;
 pub use write::InsightFormat;
 
-/// `eventVersion` that is written. It is the version whose fields AWS's published examples of 2024 and 2025 show.
+/// `eventVersion` of what is found here. It is the version whose fields AWS's published examples of 2024 and 2025 show.
 pub const EVENT_VERSION: &str = "1.09";
 /// Most values that one attribution list carries.
 pub const TOP_VALUES: usize = 5;
@@ -26,6 +26,8 @@ pub const TOP_VALUES: usize = 5;
 /// One Insights event: the Start or the End of an incident.
 #[derive(Clone, Debug, PartialEq)]
 pub struct InsightEvent {
+    /// `eventVersion`: [`EVENT_VERSION`] in our own.
+    pub event_version: String,
     /// `eventTime`, seconds since the epoch; always a whole minute.
     pub event_time: i64,
     /// `awsRegion`.
@@ -38,6 +40,8 @@ pub struct InsightEvent {
     pub shared_event_id: Uuid,
     /// `insightDetails`.
     pub details: InsightDetails,
+    /// `addendum`, the object as it was written, on one line: why a record came late or what it corrects.
+    pub addendum: Option<String>,
     /// `trailsight`; absent in AWS's own events.
     pub trailsight: Option<Extension>,
 }
@@ -61,6 +65,8 @@ pub struct InsightDetails {
     pub statistics: Statistics,
     /// `insightContext.attributions`, in AWS's order.
     pub attributions: Vec<Attributed>,
+    /// `insightSource`: the trail that an Insights event on data events came from.
+    pub insight_source: Option<String>,
 }
 
 /// `state`.

@@ -1,8 +1,8 @@
 //! Insights, rules and rows for the tests of this room.
 
 use trailsight_schemas::insight::{
-    Attribute, Attributed, Direction, Extension, InsightDetails, InsightEvent, InsightFormat, InsightType, Principal,
-    Sensitivity, SourceEventCategory, State, Statistics, Test, ValueAverage,
+    Attribute, Attributed, Direction, EVENT_VERSION, Extension, InsightDetails, InsightEvent, InsightFormat,
+    InsightType, Principal, Sensitivity, SourceEventCategory, State, Statistics, Test, ValueAverage,
 };
 use uuid::Uuid;
 
@@ -17,6 +17,7 @@ pub(super) fn insight() -> InsightEvent {
     let only = |value: &str| vec![ValueAverage { value: value.into(), average: 6.0 }];
     let attributed = |attribute, value| Attributed { attribute, insight: only(value), baseline: Vec::new() };
     InsightEvent {
+        event_version: EVENT_VERSION.into(),
         event_time: 1_772_694_660,
         aws_region: "eu-west-1".into(),
         event_id: Uuid::from_u128(1),
@@ -35,7 +36,9 @@ pub(super) fn insight() -> InsightEvent {
                 attributed(Attribute::UserAgent, "aws-cli/2"),
                 attributed(Attribute::ErrorCode, "null"),
             ],
+            insight_source: None,
         },
+        addendum: None,
         trailsight: Some(Extension {
             sensitivity: Sensitivity::Medium,
             direction: Direction::Above,

@@ -77,6 +77,7 @@ fn event(
     let at = if state == State::Start { incident.start } else { incident.start + minutes };
     let identity = format!("{}\n{state:?}\n{}", incident.shared, incident.revision);
     InsightEvent {
+        event_version: insight::EVENT_VERSION.to_owned(),
         event_time: i64::from(at) * 60,
         aws_region: strings.text(key.region).to_owned(),
         event_id: Uuid::new_v5(&NAMESPACE, identity.as_bytes()),
@@ -99,7 +100,9 @@ fn event(
                 baseline_duration,
             },
             attributions: attributions(key, seen, minutes, &incident.baseline, baseline_duration, strings),
+            insight_source: None,
         },
+        addendum: None,
         trailsight: Some(Extension {
             sensitivity: sensitivity(incident.level),
             direction: direction(incident.test),

@@ -4,6 +4,7 @@
 //! calls optional may be absent: see [`InsightEvent::parse`].
 
 use serde::Deserialize;
+use serde_json::value::RawValue;
 use uuid::Uuid;
 
 use super::ValueAverage;
@@ -37,6 +38,7 @@ pub enum InsightParseError {
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Wire {
+    event_version: String,
     event_time: String,
     aws_region: String,
     #[serde(rename = "eventID")]
@@ -46,6 +48,7 @@ struct Wire {
     #[serde(rename = "sharedEventID")]
     shared_event_id: String,
     insight_details: WireDetails,
+    addendum: Option<Box<RawValue>>,
     trailsight: Option<WireExtension>,
 }
 
@@ -59,6 +62,7 @@ struct WireDetails {
     error_code: Option<String>,
     source_event_category: Option<String>,
     insight_context: WireContext,
+    insight_source: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -125,20 +129,22 @@ impl InsightEvent {
     ///
     /// An absent `recipientAccountId` reads as empty, absent durations as 0 and absent attributions as an empty
     /// list, and each is left out again when written. A JSON `null` among attributed values reads as the
-    /// string `null`, an attribution by something unknown is passed over. `eventVersion` is not kept: what is
-    /// written is of [`super::EVENT_VERSION`].
+    /// string `null`, an attribution by something unknown is passed over. Numbers are kept by value: an average
+    /// in exponent form, or with a fraction of zero, is written in the form of [`super::round_average`].
     pub fn parse(bytes: &[u8]) -> Result<InsightEvent, InsightParseError> {
         let wire: Wire = serde_json::from_slice(bytes)?;
         if wire.event_type != "AwsCloudTrailInsight" {
             return Err(InsightParseError::OtherKind(bounded(&wire.event_type)));
         }
         Ok(InsightEvent {
+            event_version: wire.event_version,
             event_time: seconds("eventTime", &wire.event_time)?,
             aws_region: wire.aws_region,
             event_id: id("eventID", &wire.event_id)?,
             recipient_account_id: wire.recipient_account_id.unwrap_or_default(),
             shared_event_id: id("sharedEventID", &wire.shared_event_id)?,
             details: details(wire.insight_details)?,
+            addendum: wire.addendum.map(|raw| on_one_line(raw.get())),
             trailsight: wire.trailsight.map(extension).transpose()?,
         })
     }
@@ -166,7 +172,23 @@ fn details(wire: WireDetails) -> Result<InsightDetails, InsightParseError> {
             .into_iter()
             .filter_map(attributed)
             .collect(),
+        insight_source: wire.insight_source,
     })
+}
+
+/// A JSON text without the white space between its tokens; strings hold no bare line end.
+fn on_one_line(json: &str) -> String {
+    let (mut quoted, mut escaped) = (false, false);
+    let token = |character: &char| {
+        let is_token = quoted || !character.is_ascii_whitespace();
+        (quoted, escaped) = match (*character, escaped) {
+            ('"', false) => (!quoted, false),
+            ('\\', false) => (quoted, quoted),
+            _ => (quoted, false),
+        };
+        is_token
+    };
+    json.chars().filter(token).collect()
 }
 
 fn attributed(wire: WireAttributed) -> Option<Attributed> {

@@ -9,6 +9,7 @@ const CALL_START: &str = include_str!("fixtures/call-rate-start.json");
 const CALL_END: &str = include_str!("fixtures/call-rate-end.json");
 const ERROR_START: &str = include_str!("fixtures/error-rate-start.json");
 const FULL_END: &str = include_str!("fixtures/full-end.json");
+const DATA_EVENT: &str = include_str!("fixtures/data-event-end.json");
 const WITHOUT_DURATIONS: &str = include_str!("fixtures/without-durations.json");
 
 fn read(text: &str) -> InsightEvent {
@@ -22,6 +23,17 @@ fn a_record_read_and_written_again_keeps_every_byte() {
         assert_eq!(read(text).to_json(InsightFormat::Full), text.trim_end());
     }
     assert_eq!(read(FULL_END).to_json(InsightFormat::Full), FULL_END.trim_end());
+}
+
+/// Every field that AWS lists or has shown, over its versions; in number forms that it gives today.
+#[test]
+fn an_earlier_version_and_what_follows_the_context_are_kept() {
+    assert_eq!(read(DATA_EVENT).to_json(InsightFormat::Aws), DATA_EVENT.trim_end());
+    assert_eq!(read(DATA_EVENT).to_json(InsightFormat::Full), DATA_EVENT.trim_end());
+    let wide = DATA_EVENT.replace(r#"{"reason":"SERVICE_OUTAGE","#, "{\n  \"reason\" :\t\"SERVICE_OUTAGE\" ,\r\n  ");
+    assert_ne!(wide, DATA_EVENT);
+    assert_eq!(read(&wide).to_json(InsightFormat::Aws), DATA_EVENT.trim_end(), "one line, whatever stood there");
+    assert_eq!(read(CALL_START).event_version, EVENT_VERSION);
 }
 
 #[test]
@@ -71,6 +83,8 @@ fn records_of_2019_lack_durations_and_use_exponents() {
         written.contains(r#""statistics":{"baseline":{"average":0.000294637},"insight":{"average":9}}}"#),
         "{written}"
     );
+    assert!(written.contains(r#"{"eventVersion":"1.07","#), "{written}");
+    assert!(written.ends_with(r#""addendum":{"reason":"DELIVERY_DELAY","updatedFields":null}}"#), "{written}");
     assert_eq!(read(&written), event);
 }
 
@@ -98,6 +112,7 @@ fn what_is_not_an_insight_is_refused_with_the_reason() {
         (r#""insightDuration":5"#, r#""insightDuration":-1"#, "insightDuration is `-1`: expected whole minutes"),
         (r#""average":3.4"#, r#""average":null"#, "not an Insights event: invalid type: null, expected f64"),
         (r#""sharedEventID""#, r#""sharedEventId""#, "missing field `sharedEventID`"),
+        (r#""eventVersion":"1.09","#, "", "missing field `eventVersion`"),
     ] {
         let text = CALL_START.replacen(from, to, 1);
         let error = InsightEvent::parse(text.as_bytes()).expect_err(to).to_string();
@@ -185,6 +200,7 @@ fn arbitrary() -> impl Strategy<Value = InsightEvent> {
             };
             let (count, baseline, minutes, window) = figures;
             InsightEvent {
+                event_version: format!("1.{}", kind.3 + 7),
                 event_time: top.0 - top.0 % 60,
                 aws_region: top.3,
                 event_id: Uuid::from_u128(top.1),
@@ -211,7 +227,9 @@ fn arbitrary() -> impl Strategy<Value = InsightEvent> {
                             baseline: list(baseline, window),
                         })
                         .collect(),
+                    insight_source: kind.1.then(|| "arn:aws:cloudtrail:eu-west-1:111122223333:trail/\"all\"".into()),
                 },
+                addendum: (kind.3 == 1).then(|| r#"{"reason":"a \\\" b","updatedFields":null}"#.into()),
                 trailsight: own.map(|(level, test, above, rate, magnitude, text, revision, pairs)| Extension {
                     sensitivity: Sensitivity::ALL[level],
                     direction: if above { Direction::Above } else { Direction::Below },

@@ -1,6 +1,6 @@
 //! The record as bytes: AWS's keys in AWS's order, then `trailsight`.
 
-use super::{Attributed, EVENT_VERSION, Extension, InsightDetails, InsightEvent, InsightType, Principal, Statistics};
+use super::{Attributed, Extension, InsightDetails, InsightEvent, InsightType, Principal, Statistics};
 use super::{ValueAverage, average};
 use crate::time::format_rfc3339;
 
@@ -30,7 +30,7 @@ impl InsightEvent {
     pub fn to_json(&self, format: InsightFormat) -> String {
         let mut out = String::with_capacity(2048);
         let mut top = Object::open(&mut out);
-        top.string("eventVersion", EVENT_VERSION);
+        top.string("eventVersion", &self.event_version);
         top.string("eventTime", &format_rfc3339(self.event_time - self.event_time.rem_euclid(60)));
         top.string("awsRegion", &self.aws_region);
         top.string("eventID", &self.event_id.to_string());
@@ -41,6 +41,9 @@ impl InsightEvent {
         top.string("sharedEventID", &self.shared_event_id.to_string());
         details(top.key("insightDetails"), &self.details);
         top.string("eventCategory", "Insight");
+        if let Some(addendum) = &self.addendum {
+            top.key("addendum").push_str(addendum);
+        }
         if let (InsightFormat::Full, Some(own)) = (format, &self.trailsight) {
             extension(top.key("trailsight"), own);
         }
@@ -63,6 +66,7 @@ fn details(out: &mut String, details: &InsightDetails) {
         list(context.key("attributions"), &details.attributions, attributed);
     }
     context.close();
+    object.optional("insightSource", details.insight_source.as_deref());
     object.close();
 }
 

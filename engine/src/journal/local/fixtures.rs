@@ -4,7 +4,8 @@ use std::path::Path;
 
 use trailsight_schemas::entry::{Batch, Body, Entry, Outcomes, Progress};
 use trailsight_schemas::insight::{
-    Direction, Extension, InsightDetails, InsightEvent, InsightType, Sensitivity, State, Statistics, Test,
+    Direction, EVENT_VERSION, Extension, InsightDetails, InsightEvent, InsightType, Sensitivity, State, Statistics,
+    Test,
 };
 use uuid::Uuid;
 
@@ -70,6 +71,7 @@ impl Told {
     pub(crate) fn event(self) -> InsightEvent {
         let record = self.incident << 32 | u128::from(self.revision) << 1 | u128::from(self.state == State::End);
         InsightEvent {
+            event_version: EVENT_VERSION.into(),
             event_time: NOW / 60_000 * 60 + self.minute * 60,
             aws_region: "eu-west-1".into(),
             event_id: Uuid::from_u128(record),
@@ -84,7 +86,9 @@ impl Told {
                 source_event_category: None,
                 statistics: Statistics { baseline: 0.5, insight: 9.0, insight_duration: 1, baseline_duration: 10_080 },
                 attributions: vec![],
+                insight_source: None,
             },
+            addendum: None,
             trailsight: Some(Extension {
                 sensitivity: self.sensitivity,
                 direction: Direction::Above,
