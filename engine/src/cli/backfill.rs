@@ -25,8 +25,6 @@ use crate::source::{Load, Stop};
 const SOURCE: &str = "backfill";
 /// Mark: newest minute taken in of the unfinished set, little endian, and which set (a hash of its files).
 const THROUGH: &str = "@through";
-/// Records a journal entry.
-const CHUNK: usize = 50_000;
 
 pub(super) fn run(args: &BackfillArgs) -> Result<Exit, Failure> {
     let config = config::load(&args.location.inputs())?;
@@ -90,7 +88,7 @@ pub(super) fn teach(
     let resume = resume(&state, set)?;
     let before = state.spine.detect().open_from();
     let mut outcomes = Some(read.outcomes);
-    for chunk in chunks(read.runs, CHUNK, None)? {
+    for chunk in chunks(read.runs, config.limits.entry_records(), None)? {
         let (tally, first, last) = chunk?;
         summary.covered = Some((summary.covered.map_or(first, |covered| covered.0), last));
         if resume.is_some_and(|through| last <= through) {

@@ -26,8 +26,6 @@ use crate::source::Stop;
 /// Newest event time that a replay believes, seconds since the epoch (2100): it has no wall clock to ask,
 /// because the same input is to give the same output tomorrow.
 const LATEST: i64 = 4_102_444_800;
-/// Records judged at a time.
-const CHUNK: usize = 50_000;
 
 pub(super) fn run(args: &ReplayArgs) -> Result<Exit, Failure> {
     let mut config = config::load(&ConfigInputs::of_process(args.config.clone(), args.write_state.clone()))?;
@@ -67,9 +65,9 @@ fn judge(config: &Config, read: Read, to: Option<i64>, tell: &mut dyn FnMut(&Det
     let watch = Stopwatch::start();
     let mut summary = Summary { outcomes: read.outcomes, reading: read.took, ..Summary::default() };
     let mut detect = Detect::new(config.detect_settings());
-    let mut dedup = Dedup::new(1, CHUNK.max(config.limits.dedup_entries));
+    let mut dedup = Dedup::new(1, config.limits.dedup_entries);
     let mut seq = 0;
-    for chunk in chunks(read.runs, CHUNK, to)? {
+    for chunk in chunks(read.runs, config.limits.entry_records(), to)? {
         let (tally, first, last) = chunk?;
         summary.covered = Some((summary.covered.map_or(first, |covered| covered.0), last));
         let progress = Progress { complete_through: Some(last), ..Progress::default() };

@@ -92,7 +92,7 @@ impl Partition {
         }
         let first = self.closed.map_or(minute, |closed| closed.saturating_add(1));
         let watched_since = watched_since.min(first);
-        let tracked = Tracked {
+        let tracked = Box::new(Tracked {
             key,
             series: Series::new(watched_since, first),
             ledger: Ledger::default(),
@@ -100,7 +100,7 @@ impl Partition {
             ended: 0,
             last_day: None,
             unlearned_until: rules.unlearned_until(&key, &self.strings),
-        };
+        });
         let index = match self.free.pop_first() {
             Some(index) => {
                 self.series[index as usize] = Some(tracked);

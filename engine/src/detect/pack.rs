@@ -91,7 +91,7 @@ fn pack(slot: &Slot, settings: String) -> Part {
         strings,
         sweep_at,
         accounts: partition.accounts.iter().map(|(id, account)| pack_account(*id, account)).collect(),
-        series: partition.series.iter().map(|slot| slot.as_ref().map(pack_series)).collect(),
+        series: partition.series.iter().map(|slot| slot.as_deref().map(pack_series)).collect(),
         awake: partition.awake.iter().copied().collect(),
         cells: partition
             .cells
@@ -121,7 +121,7 @@ fn unpack(part: Part, rules: &Rules) -> Result<Slot, PackError> {
                 partition.free.insert(index as u32);
             }
         }
-        partition.series.push(tracked);
+        partition.series.push(tracked.map(Box::new));
     }
     let known = |index: &u32| partition.series.get(*index as usize).is_some_and(Option::is_some);
     partition.awake = part.awake.into_iter().filter(known).collect::<BTreeSet<u32>>();

@@ -22,7 +22,8 @@ const RETAIN: u32 = 70;
 pub(super) struct Partition {
     pub(super) strings: Strings,
     pub(super) accounts: BTreeMap<Id, Account>,
-    pub(super) series: Vec<Option<Tracked>>,
+    /// Each in a place of its own: slots that eviction has emptied stay, in every partition as many as it ever held.
+    pub(super) series: Vec<Option<Box<Tracked>>>,
     pub(super) free: BTreeSet<u32>,
     pub(super) index: HashMap<Key, u32, foldhash::fast::FixedState>,
     pub(super) cells: Cells,
@@ -231,6 +232,7 @@ impl Partition {
                 self.evicted += 1;
             }
         }
+        self.index.shrink_to(2 * self.index.len());
         count
     }
 
@@ -276,8 +278,11 @@ impl Partition {
 
     pub(super) fn state_bytes(&self) -> usize {
         let cells: usize = self.cells.values().flat_map(BTreeMap::values).map(|cell| cell.bytes() + 8).sum();
-        let series: usize =
-            self.series.iter().map(|slot| slot.as_ref().map_or(size_of::<Option<Tracked>>(), Tracked::bytes)).sum();
+        let series: usize = self
+            .series
+            .iter()
+            .map(|slot| size_of::<usize>() + slot.as_ref().map_or(0, |tracked| tracked.bytes()))
+            .sum();
         self.strings.bytes() + cells + series + self.index.len() * (size_of::<(Key, u32)>() + 2)
     }
 

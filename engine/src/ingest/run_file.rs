@@ -1,7 +1,7 @@
 //! Sorted runs in one temporary file.
 //!
-//! A run is a sequence of blocks in the order of event time; a block is whole minutes with the tables that
-//! name them, so that it can be read alone:
+//! A run is a sequence of blocks in the order of event time; a block has the tables that name what it holds, so
+//! that it can be read alone. A minute may go on in the next block.
 //!
 //! ```text
 //! length of what follows the checksum, u32 LE │ CRC-32C of it, u32 LE │ zstd(postcard(Block))
@@ -23,13 +23,14 @@ use super::intern::{Attributes, Remap, Tables};
 use super::settings::Settings;
 use super::tally::{Row, Sample, Tally};
 
-/// A block ends with the minute that brings it to this many samples and rows.
-const BLOCK: usize = 4096;
+/// Samples and rows of a block, at most. While runs are merged each of them has one block in memory, and somebody
+/// who mints names makes every record of it bring strings of its own: about 200 bytes then.
+pub(super) const BLOCK: usize = 512;
 /// zstd's fastest ordinary level: fingerprints do not compress, the rest does at any.
 const LEVEL: i32 = 1;
 const FRAME: usize = 8;
 
-/// Samples and rows of whole minutes, sorted by minute.
+/// Samples and rows, sorted by minute.
 #[derive(Debug, Default, Serialize, Deserialize)]
 struct Block {
     strings: Vec<String>,
@@ -60,25 +61,16 @@ impl RunFile {
         Ok(RunFile { file: tempfile::tempfile_in(directory)?, length: 0 })
     }
 
-    /// Writes a sorted run. What a failed write left behind is written over by the next.
-    pub(super) fn write(&mut self, sorted: &Sorted) -> io::Result<Span> {
+    /// Begins a run. What a run that was not ended left behind is written over by the next.
+    pub(super) fn begin(&mut self) -> io::Result<Writing<'_>> {
         self.file.seek(SeekFrom::Start(self.length))?;
-        let mut out = BufWriter::new(&self.file);
-        let mut to = self.length;
-        let mut cursor = Position::default();
-        while let Some(block) = sorted.block(&mut cursor) {
-            let bytes = postcard::to_stdvec(&block).map_err(io::Error::other)?;
-            let bytes = zstd::bulk::compress(&bytes, LEVEL)?;
-            let length = u32::try_from(bytes.len()).map_err(io::Error::other)?;
-            out.write_all(&length.to_le_bytes())?;
-            out.write_all(&crc32c::crc32c(&bytes).to_le_bytes())?;
-            out.write_all(&bytes)?;
-            to += FRAME as u64 + u64::from(length);
-        }
-        out.flush()?;
-        drop(out);
-        let from = std::mem::replace(&mut self.length, to);
-        Ok(Span { from, to })
+        let (from, length) = (self.length, &mut self.length);
+        Ok(Writing {
+            out: BufWriter::new(&self.file),
+            compressor: zstd::bulk::Compressor::new(LEVEL)?,
+            span: Span { from, to: from },
+            length,
+        })
     }
 
     /// The next block of a run; `None` at its end.
@@ -103,6 +95,37 @@ impl RunFile {
         let bytes = zstd::stream::decode_all(bytes.as_slice())?;
         let block: Block = postcard::from_bytes(&bytes).map_err(|_| damaged())?;
         block.sorted(settings).map(Some).ok_or_else(damaged)
+    }
+}
+
+/// A run on its way into the file.
+pub(super) struct Writing<'a> {
+    out: BufWriter<&'a File>,
+    compressor: zstd::bulk::Compressor<'static>,
+    span: Span,
+    length: &'a mut u64,
+}
+
+impl Writing<'_> {
+    /// Adds what is not before anything added so far.
+    pub(super) fn add(&mut self, sorted: &Sorted) -> io::Result<()> {
+        let mut position = Position::default();
+        while let Some(block) = sorted.block(&mut position) {
+            let bytes = postcard::to_stdvec(&block).map_err(io::Error::other)?;
+            let bytes = self.compressor.compress(&bytes)?;
+            let length = u32::try_from(bytes.len()).map_err(io::Error::other)?;
+            self.out.write_all(&length.to_le_bytes())?;
+            self.out.write_all(&crc32c::crc32c(&bytes).to_le_bytes())?;
+            self.out.write_all(&bytes)?;
+            self.span.to += FRAME as u64 + u64::from(length);
+        }
+        Ok(())
+    }
+
+    pub(super) fn end(mut self) -> io::Result<Span> {
+        self.out.flush()?;
+        *self.length = self.span.to;
+        Ok(self.span)
     }
 }
 
@@ -160,12 +183,14 @@ impl Sorted {
         Sorted(tally)
     }
 
-    /// The first minute at or behind `position`, with what it holds; moves behind it.
-    pub(super) fn minute(&self, position: &mut Position) -> Option<(&[Sample], &[Row])> {
+    /// What the first minute at or behind `position` holds, at most so many; moves behind them.
+    pub(super) fn minute(&self, position: &mut Position, most: usize) -> Option<(&[Sample], &[Row])> {
         let (samples, rows) = (&self.0.samples[position.sample..], &self.0.rows[position.row..]);
         let minute = self.peek(*position)?;
         let samples = &samples[..samples.partition_point(|sample| sample.minute() <= minute)];
+        let samples = &samples[..samples.len().min(most)];
         let rows = &rows[..rows.partition_point(|row| row.minute() <= minute)];
+        let rows = &rows[..rows.len().min(most - samples.len())];
         position.sample += samples.len();
         position.row += rows.len();
         Some((samples, rows))
@@ -178,12 +203,12 @@ impl Sorted {
         sample.into_iter().chain(row).min()
     }
 
-    /// The next whole minutes, with tables of their own.
+    /// What comes next, with tables of its own.
     fn block(&self, position: &mut Position) -> Option<Block> {
         let mut block = Tally::new(self.0.settings.clone());
         let mut remap = Remap::default();
         while block.len() < BLOCK
-            && let Some((samples, rows)) = self.minute(position)
+            && let Some((samples, rows)) = self.minute(position, BLOCK - block.len())
         {
             block.extend(&self.0.tables, samples, rows, &mut remap);
         }

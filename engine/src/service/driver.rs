@@ -15,8 +15,6 @@ use super::state::State;
 
 /// Longest wait for a load before housekeeping is looked at.
 const TURN: Duration = Duration::from_millis(200);
-/// Records taken into one journal transaction at most, over loads.
-const GROUP_RECORDS: usize = 50_000;
 /// Wall time after which an entry says that time has passed, milliseconds.
 const TICK: i64 = 60_000;
 /// Pause before a write that failed is tried again.
@@ -31,6 +29,8 @@ pub(super) struct Driver {
     pub(super) dead: Arc<DeadLetters>,
     /// Between two snapshots of the same part.
     pub(super) snapshot_interval: Duration,
+    /// Loads are taken into one journal transaction until they hold so many records.
+    pub(super) group_records: usize,
 }
 
 impl Driver {
@@ -82,7 +82,7 @@ impl Driver {
     fn group(&mut self, first: Load) -> Vec<Load> {
         let mut records = first.tally.len();
         let mut loads = vec![first];
-        while records < GROUP_RECORDS
+        while records < self.group_records
             && let Ok(load) = self.loads.try_recv()
         {
             records += load.tally.len();

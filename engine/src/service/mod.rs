@@ -98,6 +98,7 @@ impl Service {
             shared: shared.clone(),
             dead,
             snapshot_interval: config.snapshot_interval,
+            group_records: config.limits.entry_records(),
         };
         let ended = stop.clone();
         let driver = std::thread::Builder::new().name("spine".to_owned()).spawn(move || {
@@ -221,7 +222,7 @@ fn source_runner(config: &Config, source: &SourceConfig, clock: &Clock) -> anyho
                 _ => ("-".into(), false, Duration::ZERO, Duration::from_secs(1)),
             };
             let jobs = std::thread::available_parallelism().map_or(1, usize::from);
-            let load_records = config.limits.load_records;
+            let load_records = config.limits.entry_records();
             let memory = usize::try_from(config.limits.tally_memory.0).unwrap_or(usize::MAX);
             let source =
                 FilesSource { name, path, recursive, settle, poll, jobs, settings, spill, load_records, memory };

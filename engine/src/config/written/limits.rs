@@ -36,7 +36,7 @@ pub struct Limits {
     /// Memory of the records counted and not yet journalled, for each source. Beyond it sorted runs go to disk.
     #[schemars(extend("x-min" = "16MiB", "x-max" = "64GiB"))]
     pub tally_memory: Size,
-    /// Records in one load, and so in one journal entry.
+    /// Records in one load, and so in one journal entry; a twentieth of `series` where that is less, and whole minutes.
     #[schemars(range(min = 1_000, max = 10_000_000))]
     pub load_records: usize,
     /// Loads between the sources and the journal. At the limit sources wait: `source_paused`.
@@ -57,6 +57,14 @@ pub struct Limits {
     /// Time for one HTTP request. Beyond it the answer is 503.
     #[schemars(extend("x-min" = "1s", "x-max" = "5m"))]
     pub http_timeout: Span,
+}
+
+impl Limits {
+    /// Records that one journal entry takes, and one transaction. Each may be of an API never seen before, and
+    /// series are evicted between entries.
+    pub fn entry_records(&self) -> usize {
+        self.load_records.min(self.series / 20).max(1_000)
+    }
 }
 
 impl Default for Limits {

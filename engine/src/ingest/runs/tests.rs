@@ -43,6 +43,46 @@ fn a_run_has_many_blocks() {
     assert_eq!(counts, [500; 30]);
 }
 
+/// A minute larger than a block goes on in the next, records and rows alike.
+#[test]
+fn a_minute_may_be_larger_than_a_block() {
+    let (_directory, mut runs) = runs(1 << 30);
+    for _ in 0..2 {
+        for at in [1, 0] {
+            runs.push(minute(at, 3 * BLOCK / 2)).unwrap();
+            let mut table = "minute\taccount\tregion\tsource\tname\tcalls\n".to_owned();
+            (0..2 * BLOCK).for_each(|row| table += &format!("2026-03-01T00:0{at}:00Z\t1\tr\ts\tN{row}\t1\n"));
+            let mut rows = Tally::new(Arc::new(settings()));
+            let origin = crate::ingest::Origin { source: "s", path: "t" };
+            rows.read_counts(&mut table.as_bytes(), origin, &mut |_| panic!("all is well"), &mut |_, _| Ok(()))
+                .unwrap();
+            runs.push(rows).unwrap();
+        }
+        runs.spill().unwrap();
+    }
+    let minutes: Vec<(usize, usize)> = runs
+        .into_minutes()
+        .unwrap()
+        .map(|tally| tally.unwrap())
+        .map(|tally| (tally.samples.len(), tally.rows.len()))
+        .collect();
+    assert_eq!(minutes, [(3 * BLOCK, 4 * BLOCK); 2]);
+}
+
+/// Memory for merging grew with the input: one block for each run ever written.
+#[test]
+fn any_number_of_runs_is_merged_from_a_few() {
+    let (_directory, mut runs) = runs(0);
+    for round in 0..5 * MOST_RUNS as i64 {
+        runs.push(minute(round * 7 % 11, 2)).unwrap();
+        assert!(runs.spilled() < MOST_RUNS);
+    }
+    let counts: Vec<usize> = runs.into_minutes().unwrap().map(|tally| tally.unwrap().len()).collect();
+    assert_eq!(counts.len(), 11);
+    assert_eq!(counts.iter().sum::<usize>(), 10 * MOST_RUNS);
+    assert!(counts.is_sorted_by(|a, b| a.abs_diff(*b) <= 2), "{counts:?}");
+}
+
 #[test]
 fn what_is_held_stays_within_the_limit() {
     let (_directory, mut runs) = runs(200_000);
