@@ -177,6 +177,10 @@ fn own_facts(insight: &Value, own: &Value) -> Vec<String> {
         time(&own["dataThrough"]) >= time(&insight["eventTime"]).map(|minute| minute - i64::from(ended)),
         "dataThrough",
     );
+    must(own.get("leader").is_none_or(|lead| lead != &insight["sharedEventID"] && lead.is_string()), "leader");
+    let members = own.get("members").map_or(Some(0), |members| members.as_array().map(Vec::len));
+    must(members.is_some_and(|count| count <= 200), "members");
+    must(own.get("membersOmitted").is_none_or(|omitted| omitted.as_u64() > Some(0)), "membersOmitted");
     must(own["principals"].as_array().is_some_and(|list| list.len() <= 5), "principals");
     let above = own["direction"] == "above";
     let tipped = own["observed"].as_f64() > own["expected"].as_f64();
@@ -196,10 +200,25 @@ fn of_all(insights: &[Value]) -> Vec<String> {
         }
         incidents.entry(insight["sharedEventID"].as_str().unwrap_or_default()).or_default().push(insight);
     }
+    for (id, records) in &incidents {
+        let lead = records[0]["trailsight"]["leader"].as_str();
+        if let Some(lead) = lead.and_then(|lead| incidents.get(lead)) {
+            broken.extend(of_company(lead, records[0]).map(|what| format!("{what} of {id}")));
+        }
+    }
     for (id, records) in incidents {
         broken.extend(of_incident(&records).into_iter().map(|what| format!("{what} of {id}")));
     }
     broken
+}
+
+/// A lead speaks for itself, in the same account, at a level no looser, and began within a quarter of an hour.
+fn of_company(lead: &[&Value], folded: &Value) -> Option<String> {
+    let start = |insight: &Value| insight["eventTime"].as_str().and_then(minute_of).unwrap_or(0);
+    let right = lead.iter().any(|record| record["trailsight"].get("leader").is_none())
+        && lead[0]["recipientAccountId"] == folded["recipientAccountId"]
+        && (start(lead[0]) - start(folded)).abs() <= 15;
+    (!right).then(|| "the lead does not lead".to_owned())
 }
 
 fn of_incident(records: &[&Value]) -> Vec<String> {

@@ -82,7 +82,9 @@ pub fn insight(bytes: &[u8]) {
 /// and written is read as the same entry.
 pub fn stored(bytes: &[u8]) {
     let _ = sealed::decode_entry(bytes);
-    let _ = snapshot::decode(bytes);
+    for version in 0..=snapshot::VERSION + 1 {
+        let _ = snapshot::decode(version, bytes);
+    }
     let Ok(whole) = sealed::seal(Kind::Entry, sealed::ENTRY_VERSION, bytes) else { return };
     if let Ok(entry) = sealed::decode_entry(&whole) {
         let written = sealed::encode_entry(&entry).expect("small enough");

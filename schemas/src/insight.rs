@@ -22,6 +22,8 @@ pub use write::InsightFormat;
 pub const EVENT_VERSION: &str = "1.09";
 /// Most values that one attribution list carries.
 pub const TOP_VALUES: usize = 5;
+/// Most members that `trailsight.members` lists; `membersOmitted` counts the rest.
+pub const MOST_MEMBERS: usize = 200;
 
 /// One Insights event: the Start or the End of an incident.
 #[derive(Clone, Debug, PartialEq)]
@@ -165,14 +167,23 @@ pub struct Extension {
     pub chance_per_week: f64,
     /// `account/region/source/name[/errorCode]`.
     pub series: String,
+    /// Calls a minute in a window like the deciding one from which each level fires, strictest first; `None` where
+    /// no count does, or where the test has no such count.
+    pub thresholds: [Option<f64>; 3],
     /// Up to five.
     pub principals: Vec<Principal>,
+    /// What belongs to it: the APIs of a sweep, the series that a lead speaks for; at most [`MOST_MEMBERS`].
+    pub members: Vec<String>,
+    /// Members that the list had no room for.
+    pub members_omitted: u32,
     /// Wall time of the entry that decided, milliseconds since the epoch.
     pub detected_at: i64,
     /// Newest event time that it had seen, seconds since the epoch.
     pub data_through: i64,
     /// Why it ended; End only.
     pub end_reason: Option<EndReason>,
+    /// `sharedEventID` of the lead that people are told of, where this one was folded into it.
+    pub leader: Option<Uuid>,
     /// 0; higher when the level rose or late records corrected what was said.
     pub revision: u32,
     /// The picture, when `http.public_url` is set.

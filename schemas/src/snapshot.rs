@@ -7,8 +7,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::entry::Class;
 
-/// Layout version of [`Part`].
-pub const VERSION: u16 = 1;
+mod v1;
+
+/// Layout version of [`Part`]. Version 1 is still read.
+pub const VERSION: u16 = 2;
 
 /// One partition as of an entry of the journal.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -31,6 +33,8 @@ pub struct Part {
     pub evicted: u64,
     /// Calls too far ahead to be kept open.
     pub overflowed: u64,
+    /// Insights counted by a lead and not recorded.
+    pub omitted: u64,
     /// The string table; `None` is a freed id.
     pub strings: Vec<Option<String>>,
     /// Size at which the string table is swept next.
@@ -75,6 +79,23 @@ pub struct AccountState {
     pub active_by_day: [u32; 8],
     /// First bursts of call series and of error series, packed by the detectors.
     pub pools: [Vec<u8>; 2],
+    /// Insights that people were told of lately.
+    pub leads: Vec<LeadState>,
+}
+
+/// An insight that later ones may be folded into.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct LeadState {
+    /// `sharedEventID`.
+    pub shared: u128,
+    /// Index of its series.
+    pub series: u32,
+    /// First unusual minute.
+    pub start: u32,
+    /// Strictest level told, 0 low, 1 medium, 2 high.
+    pub level: u8,
+    /// Insights folded into it.
+    pub folded: u32,
 }
 
 /// One series.
@@ -117,6 +138,14 @@ pub struct IncidentState {
     pub settled: CellState,
     /// Calls of minutes that may lie behind its end.
     pub pending: Vec<(u32, CellState)>,
+    /// The lead that tells it.
+    pub leader: Option<u128>,
+    /// What belongs to it.
+    pub members: Vec<String>,
+    /// What else belongs to it.
+    pub members_omitted: u32,
+    /// Calls a minute from which each level fires.
+    pub thresholds: [Option<f64>; 3],
 }
 
 /// Calls and their attributes: (string id, calls) by identity, user agent, error code.
@@ -138,10 +167,19 @@ pub fn encode(part: &Part) -> Result<Vec<u8>, NotAPart> {
     postcard::to_stdvec(part).map_err(|_| NotAPart)
 }
 
-/// Reads a partition back. That it agrees with itself is for the engine to see.
-pub fn decode(bytes: &[u8]) -> Result<Part, NotAPart> {
-    match postcard::take_from_bytes::<Part>(bytes) {
-        Ok((part, [])) => Ok(part),
+/// Reads a partition back that was written in the layout `version`. That it agrees with itself is for the engine to
+/// see.
+pub fn decode(version: u16, bytes: &[u8]) -> Result<Part, NotAPart> {
+    match version {
+        1 => whole::<v1::Part>(bytes).map(Part::from),
+        VERSION => whole(bytes),
+        _ => Err(NotAPart),
+    }
+}
+
+fn whole<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> Result<T, NotAPart> {
+    match postcard::take_from_bytes::<T>(bytes) {
+        Ok((read, [])) => Ok(read),
         _ => Err(NotAPart),
     }
 }

@@ -26,6 +26,7 @@ pub(super) struct Expected {
     tolerance: i64,
     by: Option<String>,
     test: Option<String>,
+    folded: bool,
 }
 
 /// What must not come beside the expected.
@@ -81,6 +82,7 @@ pub(super) fn parse(text: &str) -> Said<Expected> {
         tolerance: 0,
         by: None,
         test: None,
+        folded: false,
     };
     for clause in clauses {
         expected.add(&clause.split_whitespace().collect::<Vec<_>>())?;
@@ -99,6 +101,7 @@ impl Expected {
             ["account", account] => self.account = Some((*account).to_owned()),
             ["found", "by", test] => self.test = Some((*test).to_owned()),
             ["below"] => self.below = true,
+            ["folded"] => self.folded = true,
             _ => return Err(format!("{:?} says nothing about an insight", words.join(" "))),
         }
         Ok(())
@@ -115,6 +118,7 @@ impl Expected {
             && account == self.account.as_deref().unwrap_or(ACCOUNT)
             && self.region.as_ref().is_none_or(|wanted| wanted == region)
             && self.below == incident.below
+            && self.folded == incident.folded
             && near(self.start, Some(incident.start))
             && near(self.end, incident.end)
             && (self.by.is_none() || incident.first_caller == caller)
@@ -132,6 +136,8 @@ struct Incident {
     end: Option<i64>,
     first_caller: Option<String>,
     tests: Vec<String>,
+    /// Every Start named a lead.
+    folded: bool,
 }
 
 fn incidents(insights: &[Value]) -> Vec<Incident> {
@@ -150,7 +156,9 @@ fn incidents(insights: &[Value]) -> Vec<Incident> {
             end: None,
             first_caller: None,
             tests: Vec::new(),
+            folded: true,
         });
+        incident.folded &= start["trailsight"]["leader"].is_string();
         incident.level = incident.level.min(level(start).unwrap_or(2));
         incident.first_caller = context["attributions"][0]["insight"][0]["value"].as_str().map(str::to_owned);
         incident.tests.extend(start["trailsight"]["test"].as_str().map(str::to_owned));
@@ -170,7 +178,8 @@ pub(super) fn compare(expected: &[Expected], quiet: Quiet, insights: &[Value]) -
             None => broken.push(format!("did not come: {}", each.text)),
         }
     }
-    let loud = |incident: &&Incident| incident.level <= quiet.level;
+    // People hear of what was folded from its lead.
+    let loud = |incident: &&Incident| incident.level <= quiet.level && !incident.folded;
     broken.extend(left.iter().filter(loud).map(|incident| format!("came unasked: {}", told(incident))));
     if !broken.is_empty() {
         broken
@@ -186,5 +195,6 @@ fn told(incident: &Incident) -> String {
     let (place, start) = (incident.key.api.join("/"), stamp(incident.start, 0));
     let day = (incident.start - crate::records::DAY_0).div_euclid(1440);
     let by = incident.first_caller.as_deref().unwrap_or("nobody named");
-    format!("{level} {rate} of {place}, day {day}, {start} to {end}, by {by}, {:?}", incident.tests)
+    let folded = if incident.folded { "folded " } else { "" };
+    format!("{folded}{level} {rate} of {place}, day {day}, {start} to {end}, by {by}, {:?}", incident.tests)
 }

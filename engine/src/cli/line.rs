@@ -2,7 +2,7 @@
 //!
 //! Names come from records: every character that a terminal would obey is replaced.
 
-use trailsight_schemas::insight::{EndReason, InsightEvent, InsightType, Sensitivity, State};
+use trailsight_schemas::insight::{EndReason, Extension, InsightEvent, InsightType, Sensitivity, State};
 use trailsight_schemas::time::format_rfc3339;
 
 /// One line: when, how unusual, what, how much against how much before, where, by whom.
@@ -25,10 +25,11 @@ pub(super) fn line(event: &InsightEvent) -> String {
                 format!(" by {}{}", short(&principal.value), if principal.new { " (new here)" } else { "" })
             });
             format!(
-                "{time}  {level:<6}  {what}  {}/min, normal is {}  {place}{}",
+                "{time}  {level:<6}  {what}  {}/min, normal is {}  {place}{}{}",
                 figure(statistics.insight),
                 figure(statistics.baseline),
                 by.unwrap_or_default(),
+                ours.map(company).unwrap_or_default(),
             )
         }
         State::End => {
@@ -39,10 +40,21 @@ pub(super) fn line(event: &InsightEvent) -> String {
                 Some(EndReason::Returned) | None => "back to normal",
             };
             let calls = statistics.insight * f64::from(minutes);
-            format!("{time}  ended   {what}  after {minutes} min, {calls:.0} calls: {why}  {place}")
+            let company = ours.map(company).unwrap_or_default();
+            format!("{time}  ended   {what}  after {minutes} min, {calls:.0} calls: {why}  {place}{company}")
         }
     };
     printable(&text)
+}
+
+/// That it is told by another, or how many it tells.
+fn company(ours: &Extension) -> String {
+    let members = ours.members.len() as u64 + u64::from(ours.members_omitted);
+    match (ours.leader, members) {
+        (Some(lead), _) => format!("  (part of {lead})"),
+        (None, 0) => String::new(),
+        (None, members) => format!("  (and {members} more)"),
+    }
 }
 
 /// Whether an insight of this level is told to somebody who listens at `loosest`.

@@ -160,8 +160,10 @@ pub(super) struct Summary {
     pub(super) accounts: usize,
     pub(super) series: usize,
     pub(super) covered: Option<(Minute, Minute)>,
-    /// First Starts by the strictest level reached: low, medium, high.
+    /// Insights that speak for themselves, by the strictest level reached: low, medium, high.
     pub(super) incidents: [u64; 3],
+    /// Insights that others told.
+    pub(super) folded: usize,
     pub(super) open: usize,
     pub(super) learning: Vec<String>,
     pub(super) reading: Duration,
@@ -197,8 +199,8 @@ impl Summary {
         }
         let [low, medium, high] = self.incidents;
         eprintln!(
-            "insights by the strictest sensitivity that they reach: {low} low, {medium} medium, {high} high; {} still open",
-            self.open
+            "insights by the strictest sensitivity that they reach: {low} low, {medium} medium, {high} high, and {} folded into them; {} still open",
+            self.folded, self.open
         );
         for account in &self.learning {
             eprintln!("{account}");

@@ -52,7 +52,7 @@ pub(super) fn run(args: &ReplayArgs) -> Result<Exit, Failure> {
         Some(_) => super::backfill::teach(&config, read, &reading, &mut |detected| printer.print(detected))?,
         None => judge(&config, read, args.to, &mut |detected| printer.print(detected))?,
     };
-    let summary = Summary { rejects, incidents: printer.incidents(), ..summary };
+    let summary = Summary { rejects, incidents: printer.incidents(), folded: printer.folded.len(), ..summary };
     let exit = printer.finish()?;
     if !args.quiet {
         summary.print();
@@ -142,7 +142,10 @@ struct Printer {
     insight_format: InsightFormat,
     loosest: Sensitivity,
     from: Option<i64>,
+    /// Of insights that speak for themselves.
     strictest: HashMap<Uuid, Sensitivity>,
+    /// Insights that another one told.
+    folded: std::collections::HashSet<Uuid>,
     /// Incidents whose Start was told: their End is told too.
     begun: std::collections::HashSet<Uuid>,
     result: std::io::Result<()>,
@@ -160,6 +163,7 @@ impl Printer {
             loosest: crate::service::sensitivity(args.sensitivity.into()),
             from: args.from,
             strictest: HashMap::new(),
+            folded: std::collections::HashSet::new(),
             begun: std::collections::HashSet::new(),
             result: Ok(()),
         }
@@ -173,7 +177,10 @@ impl Printer {
                 if self.from.is_some_and(|from| event.event_time < from) {
                     return;
                 }
-                if let Some(ours) = &event.trailsight {
+                if event.trailsight.as_ref().is_some_and(|ours| ours.leader.is_some()) {
+                    self.folded.insert(incident);
+                } else if let Some(ours) = &event.trailsight {
+                    self.folded.remove(&incident);
                     let strictest = self.strictest.entry(incident).or_insert(ours.sensitivity);
                     *strictest = (*strictest).min(ours.sensitivity);
                 }

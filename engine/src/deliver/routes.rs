@@ -5,7 +5,8 @@
 //! Start at that level or a stricter one. A sink is told of an incident once, and of its End when it was told of
 //! the Start. Who was told is read from the outbox, not guessed from levels: an incident that was muted while a
 //! deployer explained it is told when somebody else joins in, and one that opens while a sink is being added is
-//! not told by halves.
+//! not told by halves. What was folded into a lead goes to machines, and to those people who were not told of the
+//! lead: a route of their own or a mute may have kept it from them.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -36,6 +37,8 @@ pub struct SinkSpec {
     pub name: String,
     /// What it is sent; types that the format cannot carry are not routed to it.
     pub format: InsightFormat,
+    /// Whether programs read it: they are sent what was folded into a lead, which people hear of from the lead.
+    pub machine: bool,
 }
 
 /// Routes, mutes and sinks, compiled.
@@ -97,7 +100,13 @@ impl Router {
             if detected.event.details.state == State::End || detected.told.is_some() {
                 before.extend(told(&incident)?);
             }
-            let one = self.address_one(detected, now_ms, &before);
+            let leader = detected.event.trailsight.as_ref().and_then(|own| own.leader);
+            let mut by_lead = BTreeSet::new();
+            if let Some(leader) = leader.filter(|_| detected.event.details.state == State::Start) {
+                by_lead.extend(batch.get(&leader).into_iter().flatten().cloned());
+                by_lead.extend(told(&leader)?);
+            }
+            let one = self.address_one(detected, now_ms, &before, &by_lead);
             before.extend(one.sinks.iter().cloned());
             batch.insert(incident, before);
             addressed.push(one);
@@ -105,26 +114,35 @@ impl Router {
         Ok(addressed)
     }
 
-    fn address_one(&self, detected: Detected, now_ms: i64, told: &BTreeSet<String>) -> Addressed {
+    /// `told` heard of the incident before, `by_lead` of the lead that it was folded into.
+    fn address_one(
+        &self,
+        detected: Detected,
+        now_ms: i64,
+        told: &BTreeSet<String>,
+        by_lead: &BTreeSet<String>,
+    ) -> Addressed {
         let event = &detected.event;
         let ends_what_was_told = event.details.state == State::End && !told.is_empty();
         let mute = self.mutes.iter().find(|mute| mute.holds(event, now_ms)).filter(|_| !ends_what_was_told);
         let sinks = match (event.details.state, mute) {
             (State::End, _) => self.known(told),
             (State::Start, Some(_)) => Vec::new(),
-            (State::Start, None) => self.first_told(event, told),
+            (State::Start, None) => self.first_told(event, told, by_lead),
         };
         let muted_by = mute.map(|mute| mute.key.clone());
         Addressed { sinks, muted_by, detected }
     }
 
-    /// Sinks that hear of the incident for the first time at this Start, in the order of their routes.
-    fn first_told(&self, event: &InsightEvent, told: &BTreeSet<String>) -> Vec<String> {
+    /// Sinks that hear of the incident for the first time at this Start, in the order of their routes. Where people
+    /// were told of its lead, the lead tells it.
+    fn first_told(&self, event: &InsightEvent, told: &BTreeSet<String>, by_lead: &BTreeSet<String>) -> Vec<String> {
         let level = event.trailsight.as_ref().map_or(Sensitivity::High, |own| own.sensitivity);
         let mut sinks: Vec<String> = Vec::new();
         for route in self.routes.iter().filter(|route| route.matcher.agrees(event)) {
             for sink in route.sinks.iter().filter(|_| level <= route.sensitivity) {
-                if !told.contains(sink) && !sinks.contains(sink) && self.carries(sink, event) {
+                let from_lead = by_lead.contains(sink) && !self.is_for_machines(sink);
+                if !told.contains(sink) && !from_lead && !sinks.contains(sink) && self.carries(sink, event) {
                     sinks.push(sink.clone());
                 }
             }
@@ -138,6 +156,10 @@ impl Router {
     fn carries(&self, sink: &str, event: &InsightEvent) -> bool {
         let format = self.sinks.iter().find(|known| known.name == sink).map(|known| known.format);
         format.is_some_and(|format| format.carries(event.details.insight_type))
+    }
+
+    fn is_for_machines(&self, sink: &str) -> bool {
+        self.sinks.iter().any(|known| known.name == sink && known.machine)
     }
 
     /// Those of the told that are still configured: a row for another would lie in the outbox for ever.

@@ -10,7 +10,7 @@ const NAMES: [&str; 3] = ["aws", "chat", "pager"];
 
 fn sinks() -> Vec<SinkSpec> {
     let format = |name| if name == "aws" { InsightFormat::Aws } else { InsightFormat::Full };
-    NAMES.iter().map(|name| SinkSpec { name: (*name).into(), format: format(*name) }).collect()
+    NAMES.iter().map(|name| SinkSpec { name: (*name).into(), format: format(*name), machine: *name == "aws" }).collect()
 }
 
 fn route(sinks: &[&str], sensitivity: Sensitivity) -> RouteSpec {
@@ -148,4 +148,42 @@ fn all_that_is_wrong_is_said_at_once() {
     assert_eq!(texts[1], "routes[1]: sinks: `chta` is not one of the sinks aws, chat, pager");
     assert!(texts[2].starts_with("routes[1]: region: `[`"), "{texts:?}");
     assert!(texts[3].starts_with("mutes[0]: name: `{`"), "{texts:?}");
+}
+
+/// An incident of its own that was folded into the one of `start`.
+fn folded(level: Sensitivity) -> Detected {
+    let mut detected = start(level, None);
+    let lead = std::mem::replace(&mut detected.event.shared_event_id, Uuid::from_u128(200));
+    detected.event.trailsight.as_mut().expect("ours").leader = Some(lead);
+    detected
+}
+
+fn address(router: &Router, insights: Vec<Detected>, of_lead: &[&str]) -> Vec<String> {
+    let told = |incident: &Uuid| {
+        let lead = *incident == Uuid::from_u128(100);
+        Ok::<_, Infallible>(if lead { of_lead.iter().map(|sink| (*sink).to_owned()).collect() } else { Vec::new() })
+    };
+    let addressed = router.address(insights, 0, told).expect("infallible");
+    addressed.iter().map(|one| one.sinks.join(" ")).collect()
+}
+
+#[test]
+fn people_hear_of_a_folded_insight_from_its_lead_and_machines_from_itself() {
+    let router = router(&[], &[]);
+    assert_eq!(address(&router, vec![start(Medium, None), folded(Medium)], &[]), ["aws chat pager", "aws"]);
+    assert_eq!(address(&router, vec![folded(Medium)], &["aws", "chat", "pager"]), ["aws"], "told before");
+    let mut stricter = folded(Low);
+    stricter.event.trailsight.as_mut().expect("ours").leader = None;
+    stricter.told = Some(Medium);
+    assert_eq!(address(&router, vec![stricter], &["aws", "chat", "pager"]), ["aws chat pager"], "it broke through");
+}
+
+#[test]
+fn people_who_were_not_told_of_the_lead_hear_of_what_it_folded() {
+    let mut spec = route(&["pager"], Medium);
+    spec.matches.region = vec!["nowhere".into()];
+    let others = router(&[spec, route(&["aws", "chat"], Medium)], &[]);
+    assert_eq!(address(&others, vec![start(Medium, None), folded(Medium)], &[]), ["aws chat", "aws"]);
+    let everybody = router(&[], &[]);
+    assert_eq!(address(&everybody, vec![folded(Medium)], &["aws", "chat"]), ["aws pager"]);
 }

@@ -3,6 +3,7 @@
 use trailsight_detectors::{Context, FirstUsePool, Judge, Kind, Level, Tails};
 use trailsight_schemas::time::{DAY, WEEK};
 
+use super::folding::Leads;
 use super::settings::Settings;
 
 /// Share of an account's budget that first use may spend, calls and errors together; the tests of the
@@ -30,6 +31,8 @@ pub(super) struct Account {
     pub(super) active: ActiveSeries,
     /// First bursts of call series and of error series.
     pub(super) pools: [FirstUsePool; 2],
+    /// Insights that people were told of lately.
+    pub(super) leads: Leads,
 }
 
 impl Account {
@@ -41,6 +44,7 @@ impl Account {
             seen: minute,
             active: ActiveSeries::default(),
             pools: [FirstUsePool::new(watched), FirstUsePool::new(watched)],
+            leads: Leads::default(),
         }
     }
 

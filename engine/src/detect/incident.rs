@@ -7,6 +7,7 @@
 use std::collections::BTreeMap;
 
 use trailsight_detectors::{Level, Test};
+use trailsight_schemas::insight::MOST_MEMBERS;
 use uuid::Uuid;
 
 use super::cell::Cell;
@@ -32,9 +33,61 @@ pub(super) struct Incident {
     pub(super) settled: Cell,
     /// Minutes that may turn out to lie behind its end.
     pub(super) pending: BTreeMap<u32, Cell>,
+    /// The lead that tells it to people.
+    pub(super) leader: Option<Uuid>,
+    /// What belongs to it, by name; at most [`MOST_MEMBERS`].
+    pub(super) members: Vec<String>,
+    /// What else belongs to it.
+    pub(super) members_omitted: u32,
+    /// Calls a minute from which each level fires, where the test can say.
+    pub(super) thresholds: [Option<f64>; 3],
 }
 
 impl Incident {
+    /// Begins at `start`; what was found is filled in by the first Start.
+    pub(super) fn new(shared: Uuid, start: u32, baseline: Cell) -> Incident {
+        Incident {
+            shared,
+            start,
+            level: Level::High,
+            revision: 0,
+            test: Test::Minute,
+            expected: 0.0,
+            observed: 0.0,
+            chance_per_week: 0.0,
+            baseline,
+            settled: Cell::default(),
+            pending: BTreeMap::new(),
+            leader: None,
+            members: Vec::new(),
+            members_omitted: 0,
+            thresholds: [None; 3],
+        }
+    }
+
+    /// Something that belongs to it. A name that is listed already is not listed twice.
+    pub(super) fn add_member(&mut self, name: String) {
+        if self.members.contains(&name) {
+            return;
+        }
+        if self.members.len() < MOST_MEMBERS {
+            self.members.push(name);
+        } else {
+            self.members_omitted = self.members_omitted.saturating_add(1);
+        }
+    }
+
+    /// All calls that it keeps.
+    pub(super) fn cells(&self) -> impl Iterator<Item = &Cell> {
+        [&self.baseline, &self.settled].into_iter().chain(self.pending.values())
+    }
+
+    /// Approximate bytes held.
+    pub(super) fn bytes(&self) -> usize {
+        let members: usize = self.members.iter().map(|name| name.len() + size_of::<String>()).sum();
+        size_of::<Incident>() + self.cells().map(Cell::bytes).sum::<usize>() + members
+    }
+
     /// Takes in a closed minute; `quiet_since` is where the present quiet run began.
     pub(super) fn add(&mut self, minute: u32, cell: &Cell, quiet_since: Option<u32>) {
         if minute >= self.start {
@@ -90,19 +143,7 @@ mod tests {
 
     #[test]
     fn minutes_behind_the_end_are_not_counted() {
-        let mut incident = Incident {
-            shared: Uuid::nil(),
-            start: 10,
-            level: Level::Low,
-            revision: 0,
-            test: Test::Minute,
-            expected: 0.0,
-            observed: 0.0,
-            chance_per_week: 0.0,
-            baseline: Cell::default(),
-            settled: Cell::default(),
-            pending: BTreeMap::new(),
-        };
+        let mut incident = Incident::new(Uuid::nil(), 10, Cell::default());
         incident.add(9, &calls(1000), None);
         incident.add(10, &calls(50), None);
         incident.add(11, &calls(1), Some(11));

@@ -9,6 +9,7 @@ pub mod watermark;
 mod strings;
 mod cell;
 mod ledger;
+mod folding;
 mod account;
 mod incident;
 mod tracked;
@@ -111,6 +112,8 @@ pub struct Sizes {
     pub late: u64,
     /// Calls too far ahead of the watermark to be kept open.
     pub overflowed: u64,
+    /// Insights that were counted by a lead that had folded enough, and not recorded.
+    pub omitted: u64,
 }
 
 impl Detect {
@@ -171,7 +174,7 @@ impl Detect {
                 Share { batch, minutes, open_from: open_from.map(|minute| minute.0), ordered, taken_at, newest };
             slot.partition.apply(&share, &self.rules, &mut found);
         }
-        found.sort_by(|a, b| (a.minute, series(a)).cmp(&(b.minute, series(b))));
+        found.sort_by(|a, b| (a.minute, place(a)).cmp(&(b.minute, place(b))));
         found.into_iter().map(|found| found.detected).collect()
     }
 
@@ -240,6 +243,7 @@ impl Detect {
             bytes: sum.bytes + partition.state_bytes(),
             late: sum.late + partition.late,
             overflowed: sum.overflowed + partition.overflowed,
+            omitted: sum.omitted + partition.omitted,
         })
     }
 
@@ -305,9 +309,11 @@ impl Detect {
     }
 }
 
-fn series(found: &Found) -> (&str, i64) {
-    let series = found.detected.event.trailsight.as_ref().map_or("", |ours| ours.series.as_str());
-    (series, found.detected.event.event_time)
+/// Leads before what they tell; records of one series in the order of event time.
+fn place(found: &Found) -> (bool, &str, i64) {
+    let ours = found.detected.event.trailsight.as_ref();
+    let series = ours.map_or("", |ours| ours.series.as_str());
+    (ours.is_some_and(|ours| ours.leader.is_some()), series, found.detected.event.event_time)
 }
 
 /// FNV-1a over the account, so that the partition of an account never changes.

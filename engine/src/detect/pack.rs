@@ -3,13 +3,14 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use trailsight_detectors::{FirstUsePool, Level, Series, Test};
-use trailsight_schemas::snapshot::{AccountState, CellState, IncidentState, SeriesState};
+use trailsight_schemas::snapshot::{AccountState, CellState, IncidentState, LeadState, SeriesState};
 use uuid::Uuid;
 
 pub use trailsight_schemas::snapshot::Part;
 
 use super::account::{Account, ActiveSeries};
 use super::cell::{Cell, Values};
+use super::folding::{Lead, Leads};
 use super::incident::Incident;
 use super::ledger::Ledger;
 use super::partition::Partition;
@@ -88,6 +89,7 @@ fn pack(slot: &Slot, settings: String) -> Part {
         late: partition.late,
         evicted: partition.evicted,
         overflowed: partition.overflowed,
+        omitted: partition.omitted,
         strings,
         sweep_at,
         accounts: partition.accounts.iter().map(|(id, account)| pack_account(*id, account)).collect(),
@@ -135,7 +137,7 @@ fn unpack(part: Part, rules: &Rules) -> Result<Slot, PackError> {
     partition.cells = cells;
     partition.strings = strings;
     (partition.closed, partition.late) = (part.closed, part.late);
-    (partition.evicted, partition.overflowed) = (part.evicted, part.overflowed);
+    (partition.evicted, partition.overflowed, partition.omitted) = (part.evicted, part.overflowed, part.omitted);
     let watermark = Watermark::from_parts(part.watermark, part.open_from, part.newest);
     Ok(Slot { applied: part.applied, watermark, partition })
 }
@@ -147,7 +149,34 @@ fn pack_account(id: u32, account: &Account) -> AccountState {
         account.pools[at].pack(&mut bytes);
         bytes
     });
-    AccountState { account: id, since: account.since, seen: account.seen, active_day, active_by_day, pools }
+    let leads = account.leads.as_slice().iter().map(|lead| LeadState {
+        shared: lead.shared.as_u128(),
+        series: lead.series,
+        start: lead.start,
+        level: lead.level as u8,
+        folded: lead.folded,
+    });
+    AccountState {
+        account: id,
+        since: account.since,
+        seen: account.seen,
+        active_day,
+        active_by_day,
+        pools,
+        leads: leads.collect(),
+    }
+}
+
+fn unpack_leads(leads: Vec<LeadState>) -> Result<Leads, PackError> {
+    let lead = |lead: LeadState| {
+        let (shared, level) = (Uuid::from_u128(lead.shared), level(lead.level)?);
+        Ok(Lead { shared, series: lead.series, start: lead.start, level, folded: lead.folded })
+    };
+    Ok(Leads::from_vec(leads.into_iter().map(lead).collect::<Result<_, PackError>>()?))
+}
+
+fn level(stored: u8) -> Result<Level, PackError> {
+    LEVELS.get(usize::from(stored)).copied().ok_or(PackError::Inconsistent("a level"))
 }
 
 fn unpack_account(state: AccountState) -> Result<(u32, Account), PackError> {
@@ -158,6 +187,7 @@ fn unpack_account(state: AccountState) -> Result<(u32, Account), PackError> {
         seen: state.seen,
         active: ActiveSeries::from_parts(state.active_day, state.active_by_day),
         pools: [calls.map_err(damaged)?, errors.map_err(damaged)?],
+        leads: unpack_leads(state.leads)?,
     };
     Ok((state.account, account))
 }
@@ -201,6 +231,10 @@ fn pack_incident(incident: &Incident) -> IncidentState {
         baseline: pack_cell(&incident.baseline),
         settled: pack_cell(&incident.settled),
         pending: incident.pending.iter().map(|(minute, cell)| (*minute, pack_cell(cell))).collect(),
+        leader: incident.leader.map(|lead| lead.as_u128()),
+        members: incident.members.clone(),
+        members_omitted: incident.members_omitted,
+        thresholds: incident.thresholds,
     }
 }
 
@@ -209,7 +243,7 @@ fn unpack_incident(state: IncidentState) -> Result<Incident, PackError> {
     Ok(Incident {
         shared: Uuid::from_u128(state.shared),
         start: state.start,
-        level: *LEVELS.get(usize::from(state.level)).ok_or(PackError::Inconsistent("a level"))?,
+        level: level(state.level)?,
         revision: state.revision,
         test: *Test::ALL.get(usize::from(state.test)).ok_or(PackError::Inconsistent("a test"))?,
         expected,
@@ -218,6 +252,10 @@ fn unpack_incident(state: IncidentState) -> Result<Incident, PackError> {
         baseline: unpack_cell(state.baseline),
         settled: unpack_cell(state.settled),
         pending: state.pending.into_iter().map(|(minute, cell)| (minute, unpack_cell(cell))).collect(),
+        leader: state.leader.map(Uuid::from_u128),
+        members: state.members,
+        members_omitted: state.members_omitted,
+        thresholds: state.thresholds,
     })
 }
 

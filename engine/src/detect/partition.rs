@@ -12,7 +12,9 @@ use trailsight_schemas::time::DAY;
 
 use super::account::Account;
 use super::cell::Cell;
+use super::incident::Incident;
 use super::strings::{Id, Strings};
+use super::telling::Opening;
 use super::tracked::{Cells, Key, Tracked};
 use super::{Found, Rules};
 
@@ -36,6 +38,8 @@ pub(super) struct Partition {
     pub(super) evicted: u64,
     /// Calls not judged because the open minutes were full.
     pub(super) overflowed: u64,
+    /// Insights that were counted by a lead and not recorded.
+    pub(super) omitted: u64,
 }
 
 /// What an entry says to one partition.
@@ -67,6 +71,7 @@ impl Partition {
             late: 0,
             evicted: 0,
             overflowed: 0,
+            omitted: 0,
         }
     }
 
@@ -87,9 +92,11 @@ impl Partition {
         }
         // Closing came first: what has ended by now must not take in what begins.
         if !share.ordered {
+            let mut openings = Vec::new();
             for (minute, index) in touched {
-                self.probe(minute, index, share, rules, found);
+                self.probe(minute, index, share, rules, &mut openings, found);
             }
+            self.open(openings, share, rules, found);
         }
         if self.strings.crowded() {
             self.sweep();
@@ -125,7 +132,7 @@ impl Partition {
         for index in &due {
             self.count(*index, minute);
         }
-        let mut bursts = Vec::new();
+        let (mut bursts, mut openings) = (Vec::new(), Vec::new());
         for index in &due {
             let (step, key) = match self.step(*index, minute, share, rules) {
                 Some(stepped) => stepped,
@@ -139,8 +146,9 @@ impl Partition {
             } else {
                 self.awake.remove(index);
             }
-            self.follow(*index, minute, &step, share, rules, found);
+            self.follow(*index, minute, &step, share, rules, &mut openings, found);
         }
+        self.open(openings, share, rules, found);
         for (key, size) in bursts {
             if let Some(account) = self.accounts.get_mut(&key.account) {
                 account.pools[usize::from(key.is_error())].observe(minute, size);
@@ -170,7 +178,9 @@ impl Partition {
         Some((tracked.series.close(minute, calls, &context), tracked.key))
     }
 
-    /// Tells what closing a minute led to, and adds the minute to the incident that is open.
+    /// Tells what closing a minute led to, and adds the minute to the incident that is open. What begins is told once
+    /// all that begins with this minute is known.
+    #[allow(clippy::too_many_arguments)]
     fn follow(
         &mut self,
         index: u32,
@@ -178,12 +188,18 @@ impl Partition {
         step: &Step,
         share: &Share<'_>,
         rules: &Rules,
+        openings: &mut Vec<Opening>,
         found: &mut Vec<Found>,
     ) {
         for transition in [step.before, step.transition].into_iter().flatten() {
             match transition {
                 Transition::Opened(finding) | Transition::Raised(finding) => {
-                    self.tell_start(index, minute, &finding, share, rules, found);
+                    let opening = Opening { index, minute, finding };
+                    if self.is_open(index) {
+                        self.tell_raise(&opening, share, rules, found);
+                    } else {
+                        openings.push(opening);
+                    }
                 }
                 Transition::Ended { end, reason, .. } => {
                     self.keep(index, minute, Some(end));
@@ -265,10 +281,8 @@ impl Partition {
         for tracked in self.series.iter().flatten() {
             tracked.key.ids().into_iter().for_each(&mut mark);
             tracked.ledger.strings(&mut mark);
-            if let Some(incident) = &tracked.incident {
-                let kept = [&incident.baseline, &incident.settled].into_iter().chain(incident.pending.values());
-                kept.for_each(|cell| mark_cell(cell, &mut mark));
-            }
+            let incident = tracked.incident.as_deref();
+            incident.into_iter().flat_map(Incident::cells).for_each(|cell| mark_cell(cell, &mut mark));
         }
         for cell in self.cells.values().flat_map(BTreeMap::values) {
             mark_cell(cell, &mut mark);

@@ -111,7 +111,11 @@ fn event(
             observed: incident.observed,
             chance_per_week: incident.chance_per_week,
             series: key.path(strings),
+            thresholds: incident.thresholds,
             principals: principals(seen, minutes, &incident.baseline, baseline_duration, strings),
+            members: incident.members.clone(),
+            members_omitted: incident.members_omitted,
+            leader: incident.leader,
             detected_at: moment.detected_at,
             data_through: moment.data_through,
             end_reason: reason.map(|reason| match reason {

@@ -1,12 +1,14 @@
 //! When a series says that something began, rose or ended: the incident is kept and the record made.
-
-use std::collections::BTreeMap;
+//!
+//! What begins with one minute (or with one entry, where it is told early) is put in order first, the strictest
+//! level before the others: so whoever leads is told before those who follow, whatever the order of the series.
 
 use trailsight_detectors::Finding;
 use trailsight_schemas::insight::InsightEvent;
 
 use super::account::sensitivity;
 use super::cell::Cell;
+use super::folding::Place;
 use super::incident::Incident;
 use super::partition::{Partition, Share};
 use super::report::{self, Moment};
@@ -14,8 +16,25 @@ use super::tracked::Cells;
 use super::{Found, Rules};
 use crate::journal::Detected;
 
+/// An incident that begins, or one that passed a stricter level.
+pub(super) struct Opening {
+    pub(super) index: u32,
+    /// The minute that decided.
+    pub(super) minute: u32,
+    pub(super) finding: Finding,
+}
+
 impl Partition {
-    pub(super) fn probe(&mut self, minute: u32, index: u32, share: &Share<'_>, rules: &Rules, found: &mut Vec<Found>) {
+    /// Judges a minute that is still open.
+    pub(super) fn probe(
+        &mut self,
+        minute: u32,
+        index: u32,
+        share: &Share<'_>,
+        rules: &Rules,
+        openings: &mut Vec<Opening>,
+        found: &mut Vec<Found>,
+    ) {
         if self.closed.is_some_and(|closed| minute <= closed) {
             return;
         }
@@ -33,71 +52,129 @@ impl Partition {
         }
         tracked.series.open_early(&finding);
         self.awake.insert(index);
-        self.tell_start(index, minute, &finding, share, rules, found);
+        let opening = Opening { index, minute, finding };
+        if self.is_open(index) {
+            self.tell_raise(&opening, share, rules, found);
+            return;
+        }
+        match openings.iter_mut().find(|earlier| earlier.index == index) {
+            Some(earlier) => {
+                let start = earlier.finding.start.min(finding.start);
+                *earlier = Opening { finding: Finding { start, ..finding }, ..opening };
+            }
+            None => openings.push(opening),
+        }
     }
 
-    pub(super) fn tell_start(
+    pub(super) fn is_open(&self, index: u32) -> bool {
+        self.series[index as usize].as_ref().is_some_and(|tracked| tracked.incident.is_some())
+    }
+
+    /// Tells everything that begins together, once it is known who belongs to whom.
+    pub(super) fn open(&mut self, openings: Vec<Opening>, share: &Share<'_>, rules: &Rules, found: &mut Vec<Found>) {
+        let ranked = openings.into_iter().filter_map(|opening| Some((self.rank(&opening)?, opening)));
+        let mut ranked: Vec<_> = ranked.collect();
+        ranked.sort_by(|a, b| a.0.cmp(&b.0));
+        let begun: Vec<Opening> = ranked.into_iter().filter_map(|(_, opening)| self.begin_incident(opening)).collect();
+        for opening in begun {
+            self.tell(&opening, None, share, rules, found);
+        }
+    }
+
+    /// The strictest first, then calls before errors, then by name.
+    fn rank(&self, opening: &Opening) -> Option<(trailsight_detectors::Level, bool, String)> {
+        let key = &self.series[opening.index as usize].as_ref()?.key;
+        Some((opening.finding.level, key.is_error(), key.path(&self.strings)))
+    }
+
+    /// Keeps the incident; `None` where it is only counted, by a lead that has folded enough.
+    fn begin_incident(&mut self, opening: Opening) -> Option<Opening> {
+        let (index, closed) = (opening.index, self.closed);
+        let tracked = self.series[index as usize].as_ref()?;
+        let finding = after(tracked.ended, &opening, &self.cells);
+        let path = tracked.key.path(&self.strings);
+        let shared = report::shared_id(&path, &tracked.key, finding.test, finding.start);
+        let account = self.accounts.get_mut(&tracked.key.account)?;
+        account.leads.pass(opening.minute);
+        let leader = match account.leads.place(finding.start, finding.level) {
+            Place::Leads => {
+                account.leads.lead(shared, index, finding.start, finding.level);
+                None
+            }
+            Place::Folded(leader, series) => {
+                self.add_member(leader, series, path);
+                Some(leader)
+            }
+            Place::Counted(leader, series) => {
+                self.omitted = self.omitted.saturating_add(1);
+                self.add_member(leader, series, path);
+                return None;
+            }
+        };
+        let tracked = self.series[index as usize].as_mut()?;
+        let baseline = tracked.baseline(index, finding.start, &self.cells, closed);
+        let mut incident = Box::new(Incident::new(shared, finding.start, baseline));
+        (incident.leader, incident.level) = (leader, finding.level);
+        for (at, of_series) in self.cells.range(finding.start..=closed.unwrap_or(0).max(finding.start)) {
+            if let Some(cell) = of_series.get(&index).filter(|_| closed.is_some_and(|closed| *at <= closed)) {
+                incident.pending.insert(*at, cell.clone());
+            }
+        }
+        tracked.incident = Some(incident);
+        Some(Opening { finding, ..opening })
+    }
+
+    /// The open incident passed a stricter level. What its lead does not cover any more speaks for itself.
+    pub(super) fn tell_raise(&mut self, opening: &Opening, share: &Share<'_>, rules: &Rules, found: &mut Vec<Found>) {
+        let level = opening.finding.level;
+        let Some(tracked) = self.series[opening.index as usize].as_mut() else { return };
+        let Some(incident) = tracked.incident.as_mut().filter(|incident| level < incident.level) else { return };
+        let Some(account) = self.accounts.get_mut(&tracked.key.account) else { return };
+        if incident.leader.is_none_or(|leader| !account.leads.covers(&leader, level)) {
+            incident.leader = None;
+            account.leads.lead(incident.shared, opening.index, incident.start, level);
+        }
+        let told = incident.level;
+        incident.revision += 1;
+        self.tell(opening, Some(told), share, rules, found);
+    }
+
+    /// Makes the record of a Start with the figures of the deciding window.
+    fn tell(
         &mut self,
-        index: u32,
-        minute: u32,
-        finding: &Finding,
+        opening: &Opening,
+        told: Option<trailsight_detectors::Level>,
         share: &Share<'_>,
         rules: &Rules,
         found: &mut Vec<Found>,
     ) {
-        let closed = self.closed;
-        let Some(tracked) = self.series[index as usize].as_mut() else { return };
-        let told = tracked.incident.as_ref().map(|incident| incident.level);
-        if told.is_some_and(|level| finding.level >= level) {
-            return;
-        }
-        let mut finding = *finding;
+        let Opening { index, minute, finding } = opening;
+        let Some(tracked) = self.series[*index as usize].as_mut() else { return };
+        let Some(incident) = tracked.incident.as_mut() else { return };
         let first_use = finding.test == trailsight_detectors::Test::FirstUse;
-        let chance = self
-            .accounts
-            .get(&tracked.key.account)
-            .map_or(0.0, |account| account.chance_per_week(finding.rate, first_use));
-        let mut incident = match tracked.incident.take() {
-            Some(mut incident) => {
-                incident.revision += 1;
-                incident
-            }
-            None => {
-                finding = after(tracked.ended, finding, index, minute, &self.cells);
-                let series = tracked.key.path(&self.strings);
-                let mut incident = Box::new(Incident {
-                    shared: report::shared_id(&series, &tracked.key, finding.test, finding.start),
-                    start: finding.start,
-                    level: finding.level,
-                    revision: 0,
-                    test: finding.test,
-                    expected: 0.0,
-                    observed: 0.0,
-                    chance_per_week: 0.0,
-                    baseline: tracked.baseline(index, finding.start, &self.cells, closed),
-                    settled: Cell::default(),
-                    pending: BTreeMap::new(),
-                });
-                for (at, of_series) in self.cells.range(finding.start..=closed.unwrap_or(0).max(finding.start)) {
-                    if let Some(cell) = of_series.get(&index).filter(|_| closed.is_some_and(|closed| *at <= closed)) {
-                        incident.pending.insert(*at, cell.clone());
-                    }
-                }
-                incident
-            }
-        };
+        let account = self.accounts.get(&tracked.key.account);
+        let chance = account.map_or(0.0, |account| account.chance_per_week(finding.rate, first_use));
         (incident.level, incident.test) = (finding.level, finding.test);
         (incident.expected, incident.observed, incident.chance_per_week) = (finding.expected, finding.observed, chance);
+        incident.thresholds = finding.thresholds.map(|rate| (rate.is_finite() && rate >= 0.0).then_some(rate));
         let mut window = Cell::default();
-        for (_, of_series) in self.cells.range(minute.saturating_sub(finding.window.max(1) - 1)..=minute) {
-            if let Some(cell) = of_series.get(&index) {
+        for (_, of_series) in self.cells.range(minute.saturating_sub(finding.window.max(1) - 1)..=*minute) {
+            if let Some(cell) = of_series.get(index) {
                 window.merge(cell);
             }
         }
-        let event =
-            report::start(&tracked.key, &incident, &finding, &window, &self.strings, &moment(minute, share, rules));
-        tracked.incident = Some(incident);
-        found.push(Found { minute, detected: Detected { event, told: told.map(sensitivity) } });
+        let moment = moment(*minute, share, rules);
+        let event = report::start(&tracked.key, incident, finding, &window, &self.strings, &moment);
+        found.push(Found { minute: *minute, detected: Detected { event, told: told.map(sensitivity) } });
+    }
+
+    /// A lead speaks for one more series; its next record says so.
+    fn add_member(&mut self, leader: uuid::Uuid, series: u32, path: String) {
+        let tracked = self.series.get_mut(series as usize).and_then(Option::as_mut);
+        let incident = tracked.and_then(|tracked| tracked.incident.as_mut());
+        if let Some(incident) = incident.filter(|incident| incident.shared == leader) {
+            incident.add_member(path);
+        }
     }
 
     #[allow(clippy::too_many_arguments)]
@@ -122,11 +199,12 @@ impl Partition {
 
 /// A finding whose window reaches back into an incident that has ended (a first burst that flared up again
 /// within its hour) begins with the first call after it: each call belongs to one incident.
-fn after(ended: u32, finding: Finding, index: u32, minute: u32, cells: &Cells) -> Finding {
+fn after(ended: u32, opening: &Opening, cells: &Cells) -> Finding {
+    let (minute, finding) = (opening.minute, opening.finding);
     if finding.start >= ended {
         return finding;
     }
-    let calls = cells.range(ended..=minute).find(|(_, of_series)| of_series.contains_key(&index));
+    let calls = cells.range(ended..=minute).find(|(_, of_series)| of_series.contains_key(&opening.index));
     let start = calls.map_or(minute, |(at, _)| *at);
     Finding { start, window: minute - start + 1, ..finding }
 }

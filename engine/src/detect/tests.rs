@@ -10,6 +10,8 @@ use trailsight_schemas::time::{DAY, Minute, WEEK};
 
 use super::{Detect, Settings};
 
+mod folding;
+
 /// Midnight UTC of a Monday.
 const T0: u32 = 28_000_000 / DAY * DAY + 4 * DAY;
 
@@ -252,7 +254,7 @@ fn a_partition_that_version_1_stored_is_still_read() {
     use trailsight_schemas::sealed::{self, Kind};
     let (version, state) = sealed::open(Kind::PartitionSnapshot, snapshot::VERSION, PARTITION_V1).unwrap();
     assert_eq!(version, 1);
-    let part = snapshot::decode(&state).unwrap();
+    let part = snapshot::decode(version, &state).unwrap();
     let settings = Settings::default();
     let mut parts: Vec<_> = (1..settings.partitions).map(|_| None).collect();
     parts.push(Some(part.clone()));

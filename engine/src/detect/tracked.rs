@@ -82,10 +82,7 @@ impl Tracked {
 
     pub(super) fn bytes(&self) -> usize {
         size_of::<Tracked>() + self.ledger.bytes() - size_of::<Ledger>()
-            + self
-                .incident
-                .as_ref()
-                .map_or(0, |incident| size_of::<Incident>() + incident.pending.values().map(Cell::bytes).sum::<usize>())
+            + self.incident.as_ref().map_or(0, |incident| incident.bytes())
     }
 }
 

@@ -62,6 +62,7 @@ const LISTENER_LAG: usize = 1024;
 struct Seen {
     evicted: u64,
     late: u64,
+    omitted: u64,
 }
 
 impl Shared {
@@ -268,10 +269,11 @@ impl Shared {
         }
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         metrics.series_evicted(SeriesKind::CallRate).inc_by(sizes.evicted.saturating_sub(seen.evicted));
+        metrics.insights_omitted.inc_by(sizes.omitted.saturating_sub(seen.omitted));
         if let Some(first) = self.sources.lock().unwrap_or_else(PoisonError::into_inner).keys().next() {
             metrics.source(first).late.inc_by(sizes.late.saturating_sub(seen.late));
         }
-        (seen.evicted, seen.late) = (sizes.evicted, sizes.late);
+        (seen.evicted, seen.late, seen.omitted) = (sizes.evicted, sizes.late, sizes.omitted);
     }
 
     /// The opt-in gauges of single series: those of which most is expected.
@@ -320,7 +322,7 @@ impl Shared {
     /// What the state had counted before this process: not news.
     pub(super) fn baseline(&self, sizes: &Sizes) {
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        (seen.evicted, seen.late) = (sizes.evicted, sizes.late);
+        (seen.evicted, seen.late, seen.omitted) = (sizes.evicted, sizes.late, sizes.omitted);
     }
 
     /// Something could not be read by a source.

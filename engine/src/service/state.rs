@@ -153,7 +153,7 @@ fn load_part(snapshots: &mut Snapshots, part: stored::Part, damaged: &mut Vec<St
         let (newest, skipped) = snapshots.load_newest(part, snapshot::VERSION)?;
         damaged.extend(skipped.iter().map(|skipped| format!("{}: {}", skipped.path.display(), skipped.reason)));
         let Some(newest) = newest else { return Ok(None) };
-        match snapshot::decode(&newest.state) {
+        match snapshot::decode(newest.version, &newest.state) {
             Ok(state) if state.applied == newest.seq => return Ok(Some(state)),
             _ => {
                 snapshots.reject(part, newest.seq, "it is not the state of a partition as of its entry");

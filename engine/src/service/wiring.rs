@@ -43,7 +43,11 @@ pub(super) fn router(config: &Config) -> anyhow::Result<Router> {
     let sinks: Vec<SinkSpec> = config
         .sinks
         .iter()
-        .map(|sink| SinkSpec { name: sink.name.clone(), format: format(sink.insight_format) })
+        .map(|sink| SinkSpec {
+            name: sink.name.clone(),
+            format: format(sink.insight_format),
+            machine: sink.kind.is_for_machines(),
+        })
         .collect();
     Router::new(&routes, &mutes, &sinks, sensitivity(config.detection.sensitivity)).map_err(|errors| {
         let all: Vec<String> = errors.iter().map(ToString::to_string).collect();

@@ -82,6 +82,7 @@ definitions! {
     STATE_BYTES = "state_bytes" Gauge ["kind"] "3" "Memory held by state.";
     STATE_LIMIT_BYTES = "state_limit_bytes" Gauge ["kind"] "3" "Memory that state can come to hold by its limits.";
     INSIGHTS = "insights_total" Counter ["type", "sensitivity", "direction"] "30" "Insights recorded, Starts and Ends.";
+    INSIGHTS_OMITTED = "insights_omitted_total" Counter [] "1" "Insights that a lead counted and that were not recorded: it had folded as many as it may.";
     INCIDENTS_OPEN = "incidents_open" Gauge ["type", "sensitivity", "direction"] "30" "Incidents that have not ended.";
     DETECTION = "detection_seconds" Histogram [] "1" "From a record being taken to its Start being in the outbox.";
     DELIVERIES = "deliveries_total" Counter ["sink", "outcome"] "3 a sink" "Attempts to deliver, by what came of them.";

@@ -134,6 +134,8 @@ pub struct Metrics {
     mutes: BTreeMap<String, IntCounter>,
     dead_letters: IntCounterVec,
     insights: IntCounterVec,
+    /// Insights that a lead counted and that were not recorded.
+    pub insights_omitted: IntCounter,
     incidents_open: IntGaugeVec,
     series_count: [IntGauge; 2],
     series_evicted: [IntCounter; 2],
@@ -170,6 +172,7 @@ impl Metrics {
             mutes: mutes(register, &names.mutes)?,
             dead_letters: register_counters(register, defined::DEAD_LETTERS)?,
             insights: register_counters(register, defined::INSIGHTS)?,
+            insights_omitted: register_counters(register, defined::INSIGHTS_OMITTED)?.with_label_values::<&str>(&[]),
             incidents_open: register_gauges(register, defined::INCIDENTS_OPEN)?,
             series_count: {
                 let family = register_gauges(register, defined::SERIES)?;

@@ -108,12 +108,26 @@ struct WireExtension {
     observed: f64,
     chance_per_week: f64,
     series: String,
+    #[serde(default)]
+    thresholds: WireThresholds,
     principals: Vec<WirePrincipal>,
+    #[serde(default)]
+    members: Vec<String>,
+    #[serde(default)]
+    members_omitted: u32,
+    leader: Option<String>,
     detected_at: String,
     data_through: String,
     end_reason: Option<String>,
     revision: u32,
     url: Option<String>,
+}
+
+#[derive(Default, Deserialize)]
+struct WireThresholds {
+    low: Option<f64>,
+    medium: Option<f64>,
+    high: Option<f64>,
 }
 
 #[derive(Deserialize)]
@@ -218,10 +232,14 @@ fn extension(wire: WireExtension) -> Result<Extension, InsightParseError> {
         observed: wire.observed,
         chance_per_week: wire.chance_per_week,
         series: wire.series,
+        thresholds: [wire.thresholds.low, wire.thresholds.medium, wire.thresholds.high],
         principals: wire.principals.into_iter().map(principal).collect(),
+        members: wire.members,
+        members_omitted: wire.members_omitted,
         detected_at: milliseconds("detectedAt", &wire.detected_at)?,
         data_through: seconds("dataThrough", &wire.data_through)?,
         end_reason: wire.end_reason.map(|word| word.parse()).transpose()?,
+        leader: wire.leader.map(|lead| id("leader", &lead)).transpose()?,
         revision: wire.revision,
         url: wire.url,
     })

@@ -238,6 +238,10 @@ fn arbitrary() -> impl Strategy<Value = InsightEvent> {
                     observed: round_average(rate / 7.0),
                     chance_per_week: rate * 10f64.powi(magnitude),
                     series: text.clone(),
+                    thresholds: [Some(round_average(rate)), None, above.then_some(1.0)],
+                    members: vec![text.clone(); test % 3],
+                    members_omitted: revision % 2,
+                    leader: above.then_some(Uuid::from_u128(u128::from(revision))),
                     principals: list(pairs, minutes)
                         .into_iter()
                         .map(|pair| Principal { value: pair.value, average: pair.average, baseline: 0.0, new: above })

@@ -111,12 +111,32 @@ fn extension(out: &mut String, own: &Extension) {
     object.average("observed", own.observed);
     average::push_shortest(object.key("chancePerWeek"), own.chance_per_week);
     object.string("series", &own.series);
+    if own.thresholds.iter().any(Option::is_some) {
+        thresholds(object.key("thresholds"), &own.thresholds);
+    }
     list(object.key("principals"), &own.principals, principal);
+    if !own.members.is_empty() {
+        list(object.key("members"), &own.members, |out, member| out.push_str(&quoted(member)));
+    }
+    if own.members_omitted > 0 {
+        object.whole("membersOmitted", own.members_omitted);
+    }
     object.string("detectedAt", &with_milliseconds(own.detected_at));
     object.string("dataThrough", &format_rfc3339(own.data_through));
     object.optional("endReason", own.end_reason.map(|reason| reason.as_str()));
+    object.optional("leader", own.leader.map(|lead| lead.to_string()).as_deref());
     object.whole("revision", own.revision);
     object.optional("url", own.url.as_deref());
+    object.close();
+}
+
+fn thresholds(out: &mut String, thresholds: &[Option<f64>; 3]) {
+    let mut object = Object::open(out);
+    for (level, threshold) in ["low", "medium", "high"].into_iter().zip(thresholds) {
+        if let Some(threshold) = threshold {
+            object.average(level, *threshold);
+        }
+    }
     object.close();
 }
 
@@ -159,8 +179,7 @@ impl Object<'_> {
     }
 
     fn string(&mut self, name: &'static str, value: &str) {
-        let escaped = serde_json::Value::from(value).to_string();
-        self.key(name).push_str(&escaped);
+        self.key(name).push_str(&quoted(value));
     }
 
     fn optional(&mut self, name: &'static str, value: Option<&str>) {
@@ -181,6 +200,10 @@ impl Object<'_> {
     fn close(self) {
         self.out.push('}');
     }
+}
+
+fn quoted(text: &str) -> String {
+    serde_json::Value::from(text).to_string()
 }
 
 fn list<T>(out: &mut String, items: &[T], write: fn(&mut String, &T)) {

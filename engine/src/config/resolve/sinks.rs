@@ -45,6 +45,16 @@ pub enum SinkKind {
     Webhook(Box<WebhookConfig>),
 }
 
+impl SinkKind {
+    /// Whether programs read it, and not people: what was folded into a lead is sent there too.
+    pub fn is_for_machines(&self) -> bool {
+        match self {
+            SinkKind::Stdout => false,
+            SinkKind::Webhook(_) => true,
+        }
+    }
+}
+
 /// An HTTP receiver.
 #[derive(Clone, Debug)]
 pub struct WebhookConfig {
