@@ -5,6 +5,7 @@
 //! | [`scale`] | how large is this run, and what cannot run here? |
 //! | [`product`] | how is the binary started, fed, waited for and stopped? |
 //! | [`service`] | the same for `run` and `demo`: a process that answers HTTP |
+//! | [`brokers`] | real Kafka brokers: how are they started, filled, killed, asked? |
 //! | [`relations`] | does what must hold for every insight hold for every insight that any test prints? |
 //! | [`records`] | how are CloudTrail records made and wrapped? |
 //! | [`rooms`] | do the rooms of the code depend on each other in the one direction that was meant? |
@@ -15,6 +16,7 @@
 //! | [`simulation`] | does crashing the spine after any step, on a simulated disk, change anything? |
 //! | [`crash`] | are totals and incidents those of an undisturbed run, wherever the process is killed? |
 //! | [`api`] | do `run` and `demo` say over HTTP what the reference of the interface promises? |
+//! | [`kafka`] | is Kafka read exactly once, and are those who cannot be let in told why? |
 //! | [`bench`] | do the benchmarks run, and give the same answer twice? |
 //!
 //! Every test here needs the binary: `cargo build --release --bin trailsight`, or `TRAILSIGHT_BIN`.
@@ -22,6 +24,7 @@
 mod scale;
 mod product;
 mod service;
+mod brokers;
 mod relations;
 mod records;
 mod rooms;
@@ -32,4 +35,5 @@ mod faults;
 mod simulation;
 mod crash;
 mod api;
+mod kafka;
 mod bench;

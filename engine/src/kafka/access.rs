@@ -37,15 +37,11 @@ impl Access {
         self.last.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
-    /// Remembers what a client said. That all brokers are down says less than why they are, so it replaces
-    /// nothing.
+    /// Remembers what a client said.
     pub fn note(&self, code: Option<RDKafkaErrorCode>, reason: &str) {
         let trouble = diagnose(&self.cluster, code, reason);
         let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
-        let says_more = trouble.cause != Cause::Unreachable || last.is_none();
-        if says_more {
-            *last = Some(trouble);
-        }
+        *last = Some(trouble.after(last.take()));
     }
 }
 

@@ -96,8 +96,9 @@ fn metadata(consumer: &BaseConsumer<Access>, cluster: &Cluster, patience: Durati
             Ok(metadata) => return Ok(metadata),
             Err(error) => {
                 while consumer.poll(Timeout::After(Duration::ZERO)).is_some() {}
-                let trouble = consumer.context().take_trouble();
-                last = trouble.or(last).or_else(|| Some(diagnose(cluster, error.rdkafka_error_code(), "no answer")));
+                let said = consumer.context().take_trouble();
+                let trouble = said.unwrap_or_else(|| diagnose(cluster, error.rdkafka_error_code(), "no answer"));
+                last = Some(trouble.after(last));
             }
         }
         let final_word = last.as_ref().is_some_and(|trouble| trouble.cause == Cause::Authentication);
@@ -169,8 +170,22 @@ fn offsets(consumer: &BaseConsumer<Access>, cluster: &Cluster, topics: &[(String
     if list.count() == 0 {
         return Ok(());
     }
-    let asked = consumer.committed_offsets(list, REQUEST * 2);
-    asked.map(drop).map_err(|error| diagnose(cluster, error.rdkafka_error_code(), "the offsets of the group"))
+    let began = instant();
+    loop {
+        let error = match consumer.committed_offsets(list.clone(), REQUEST) {
+            Ok(_) => return Ok(()),
+            Err(error) => error.rdkafka_error_code(),
+        };
+        // The first group ever of a cluster waits for its coordinator to be made.
+        let waits = matches!(
+            error,
+            Some(Code::NotCoordinator | Code::CoordinatorNotAvailable | Code::CoordinatorLoadInProgress)
+        );
+        if !waits || began.elapsed() >= REQUEST * 2 {
+            return Err(diagnose(cluster, error, "the offsets of the group"));
+        }
+        while consumer.poll(SERVE).is_some() {}
+    }
 }
 
 /// Asks for what comes next in each topic, to learn whether it may be read. Nothing is committed.

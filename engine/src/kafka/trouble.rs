@@ -61,6 +61,16 @@ impl Cause {
     }
 }
 
+impl Trouble {
+    /// Of two, one after the other, the one that says more: that nobody answers is mostly the consequence.
+    pub fn after(self, before: Option<Trouble>) -> Trouble {
+        match before {
+            Some(before) if self.cause == Cause::Unreachable => before,
+            _ => self,
+        }
+    }
+}
+
 impl std::fmt::Display for Trouble {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         formatter.write_str(&self.sentence)
