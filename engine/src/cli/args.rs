@@ -33,6 +33,8 @@ pub enum Command {
     Check(CheckArgs),
     /// Read the insights in the data directory, also while `run` is running
     Insights(Box<InsightsArgs>),
+    /// Ask a running service whether it is alive: for health checks where there is no curl
+    Health(HealthArgs),
     /// The commented example file; the JSON Schema
     Config(ConfigArgs),
     /// Completions for a shell
@@ -224,6 +226,20 @@ pub struct ShowArgs {
     /// How it is printed [default: human on a terminal, ndjson otherwise]
     #[arg(long, value_enum)]
     pub output_format: Option<OutputFormat>,
+}
+
+/// `health`.
+#[derive(Debug, Args)]
+pub struct HealthArgs {
+    /// Where configuration and data are.
+    #[command(flatten)]
+    pub location: Location,
+    /// Address and port to ask [default: http.listen of the configuration]
+    #[arg(long, value_name = "ADDRESS")]
+    pub address: Option<SocketAddr>,
+    /// Ask whether it can take records in, instead of whether it is alive
+    #[arg(long)]
+    pub ready: bool,
 }
 
 /// `config`.

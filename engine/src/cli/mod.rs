@@ -13,6 +13,7 @@ pub mod run;
 mod check;
 mod configuration;
 mod exit;
+mod health;
 mod history;
 mod insights;
 mod line;
@@ -58,6 +59,7 @@ fn dispatch(command: &Command) -> Result<Exit, Failure> {
         Command::Insights(args) => {
             insights::run(args, crate::clock::Clock::System.now(), &mut |directory| history::open(directory), stdout)
         }
+        Command::Health(args) => health::run(args, stdout),
         Command::Config(args) => configuration::run(args, stdout),
         Command::Completions(args) => {
             let mut script = Vec::new();
