@@ -83,11 +83,14 @@ impl MemoryBound {
         self.shares.iter().fold(0, |sum, share| sum.saturating_add(share.bytes))
     }
 
-    /// What state alone can come to: the gauge `state_limit_bytes`.
+    /// What one limit contributes, bytes; 0 where it contributes nothing.
+    pub fn share(&self, limit: &str) -> u64 {
+        self.shares.iter().find(|share| share.limit == limit).map_or(0, |share| share.bytes)
+    }
+
+    /// What state alone can come to: the gauge `state_limit_bytes`, all kinds together.
     pub fn state(&self) -> u64 {
-        let state = ["series", "dedup_entries"];
-        let shares = self.shares.iter().filter(|share| state.contains(&share.limit));
-        shares.fold(0, |sum, share| sum.saturating_add(share.bytes))
+        self.share("series").saturating_add(self.share("dedup_entries"))
     }
 }
 

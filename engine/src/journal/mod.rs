@@ -5,6 +5,7 @@
 //! that let entries be forgotten; the [`minutes`] beside them, which are derived; and the [`backup`] of all of it.
 
 mod directory;
+mod space;
 mod store;
 pub mod outbox;
 pub mod local;
@@ -12,6 +13,8 @@ pub mod history;
 pub mod snapshot;
 pub mod minutes;
 pub mod backup;
+
+pub use space::Space;
 
 use std::collections::BTreeMap;
 

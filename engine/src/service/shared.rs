@@ -1,6 +1,7 @@
 //! What the spine's thread tells the others: status, metrics, problems. Readers never touch state.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
@@ -20,7 +21,7 @@ use crate::http::{
     AccountLearning, Filter, IncidentView, InsightReader, JournalStatus, LearningStage, MemoryStatus, Page, Queries,
     QueryError, Reason, RecordTotals, SeriesStatus, SinkStatus, SourceStatus, Status,
 };
-use crate::journal::Journal as _;
+use crate::journal::{Journal as _, Space};
 use crate::spine::Taken;
 use crate::telemetry::{DeliveryOutcome, Metrics, Outcome, SeriesKind, SeriesName, StateKind};
 
@@ -47,6 +48,7 @@ pub struct Shared {
     /// Bytes read by each source.
     bytes: DashMap<String, Arc<AtomicU64>>,
     state_limit: u64,
+    data_dir: PathBuf,
     listeners: Mutex<Vec<SyncSender<InsightEvent>>>,
     /// Series whose gauges are shown, and how many may be.
     gauges: (Mutex<Vec<SeriesName>>, usize),
@@ -81,8 +83,10 @@ impl Shared {
             started_at: format_rfc3339(clock.now().div_euclid(1000)),
             ..Status::default()
         };
-        let limit = config.memory_bound().state();
-        metrics.state_limit_bytes(StateKind::Series).set(i64::try_from(limit).unwrap_or(i64::MAX));
+        let bound = config.memory_bound();
+        for (kind, limit) in [(StateKind::Series, "series"), (StateKind::Dedup, "dedup_entries")] {
+            metrics.state_limit_bytes(kind).set(i64::try_from(bound.share(limit)).unwrap_or(i64::MAX));
+        }
         Shared {
             metrics,
             history,
@@ -95,7 +99,8 @@ impl Shared {
             sources: Mutex::new(sources.collect()),
             newest: DashMap::new(),
             bytes: DashMap::new(),
-            state_limit: limit,
+            state_limit: bound.state(),
+            data_dir: config.data_dir.clone(),
             listeners: Mutex::default(),
             gauges: (Mutex::default(), config.metrics_series_limit),
             stages: Mutex::default(),
@@ -246,7 +251,8 @@ impl Shared {
             limit: detect.settings().series as u64,
             evicted: sizes.evicted,
         };
-        status.memory = MemoryStatus { state_bytes: sizes.bytes as u64, limit_bytes: self.state_limit };
+        let held = sizes.bytes + state.spine.dedup().stats().memory;
+        status.memory = MemoryStatus { state_bytes: held as u64, limit_bytes: self.state_limit };
         status.learning = detect.learning().into_iter().map(learning).collect();
         self.log_learning(&status.learning);
         status.records = totals;
@@ -261,6 +267,11 @@ impl Shared {
         metrics.series_count(SeriesKind::CallRate).set(sizes.call_series as i64);
         metrics.series_count(SeriesKind::ErrorRate).set((sizes.series - sizes.call_series) as i64);
         metrics.state_bytes(StateKind::Series).set(sizes.bytes as i64);
+        metrics.state_bytes(StateKind::Dedup).set(state.spine.dedup().stats().memory as i64);
+        if let Some(space) = Space::of(&self.data_dir) {
+            metrics.disk_free.set(i64::try_from(space.free).unwrap_or(i64::MAX));
+            metrics.disk_size.set(i64::try_from(space.size).unwrap_or(i64::MAX));
+        }
         for ((kind, sensitivity), open) in detect.incidents() {
             metrics.incidents_open(kind, sensitivity, trailsight_schemas::insight::Direction::Above).set(open as i64);
         }

@@ -77,6 +77,8 @@ definitions! {
     JOURNAL_BYTES = "journal_bytes_total" Counter [] "1" "Bytes appended to the journal.";
     JOURNAL_COMMIT = "journal_commit_seconds" Histogram [] "1" "Time until an entry was durable.";
     SNAPSHOT = "snapshot_timestamp_seconds" Gauge [] "1" "When the newest snapshot of the partition that has waited longest was taken.";
+    DISK_FREE = "disk_free_bytes" Gauge [] "1" "Space left to the process on the file system of the data directory.";
+    DISK_SIZE = "disk_size_bytes" Gauge [] "1" "Size of the file system of the data directory.";
     SERIES = "series" Gauge ["kind"] "2" "Series in memory.";
     SERIES_EVICTED = "series_evicted_total" Counter ["kind"] "2" "Series evicted at limits.series.";
     STATE_BYTES = "state_bytes" Gauge ["kind"] "3" "Memory held by state.";

@@ -153,6 +153,10 @@ pub struct Metrics {
     pub journal_commit: Arc<Latency>,
     /// When the oldest of the newest snapshots was taken, seconds since the epoch.
     pub snapshot: Gauge,
+    /// Space left on the file system of the data directory, bytes.
+    pub disk_free: IntGauge,
+    /// Size of that file system, bytes.
+    pub disk_size: IntGauge,
     /// From a record being taken to its Start being in the outbox.
     pub detection: Arc<Latency>,
     /// The opt-in gauges of single series.
@@ -171,7 +175,7 @@ impl Metrics {
             sinks: sinks(register, &names.sinks)?,
             mutes: mutes(register, &names.mutes)?,
             dead_letters: register_counters(register, defined::DEAD_LETTERS)?,
-            insights: register_counters(register, defined::INSIGHTS)?,
+            insights: insights(register)?,
             insights_omitted: register_counters(register, defined::INSIGHTS_OMITTED)?.with_label_values::<&str>(&[]),
             incidents_open: register_gauges(register, defined::INCIDENTS_OPEN)?,
             series_count: {
@@ -196,6 +200,8 @@ impl Metrics {
             journal_bytes: register_counters(register, defined::JOURNAL_BYTES)?.with_label_values::<&str>(&[]),
             journal_commit: single(register, defined::JOURNAL_COMMIT, WORK)?,
             snapshot: register_reals(register, defined::SNAPSHOT)?.with_label_values::<&str>(&[]),
+            disk_free: register_gauges(register, defined::DISK_FREE)?.with_label_values::<&str>(&[]),
+            disk_size: register_gauges(register, defined::DISK_SIZE)?.with_label_values::<&str>(&[]),
             detection: single(register, defined::DETECTION, WORK)?,
             series: SeriesGauges::new(
                 register_reals(register, defined::SERIES_OBSERVED)?,
@@ -260,6 +266,19 @@ impl Metrics {
     pub fn text(&self) -> Result<String, Error> {
         TextEncoder::new().encode_to_string(&self.registry.gather())
     }
+}
+
+/// Every child at zero: a counter that first appears at one has not increased, as Prometheus sees it.
+fn insights(registry: &Registry) -> Result<IntCounterVec, Error> {
+    let family = register_counters(registry, defined::INSIGHTS)?;
+    for kind in InsightType::ALL {
+        for sensitivity in Sensitivity::ALL {
+            for direction in Direction::ALL {
+                family.with_label_values(&labels(*kind, *sensitivity, *direction));
+            }
+        }
+    }
+    Ok(family)
 }
 
 fn labels(kind: InsightType, sensitivity: Sensitivity, direction: Direction) -> [&'static str; 3] {

@@ -95,3 +95,10 @@ fn series_are_shown_up_to_the_limit() {
     assert!(metrics.series.set(&series("c"), 1.0, 1.0));
     assert!(!metrics.text().unwrap().contains("event_name=\"a\""));
 }
+
+#[test]
+fn insights_are_counted_from_zero() {
+    let text = Metrics::new(&names()).unwrap().text().unwrap();
+    let zero = |line: &&str| line.starts_with("trailsight_insights_total{") && line.ends_with("} 0");
+    assert_eq!(text.lines().filter(zero).count(), 30);
+}
