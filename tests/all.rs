@@ -17,6 +17,7 @@
 //! | [`crash`] | are totals and incidents those of an undisturbed run, wherever the process is killed? |
 //! | [`api`] | do `run` and `demo` say over HTTP what the reference of the interface promises? |
 //! | [`kafka`] | is Kafka read exactly once, and are those who cannot be let in told why? |
+//! | [`deployed`] | do rules, dashboards, alerts and packages work on the programs they are for? |
 //! | [`bench`] | do the benchmarks run, and give the same answer twice? |
 //!
 //! Every test here needs the binary: `cargo build --release --bin trailsight`, or `TRAILSIGHT_BIN`.
@@ -36,4 +37,5 @@ mod simulation;
 mod crash;
 mod api;
 mod kafka;
+mod deployed;
 mod bench;

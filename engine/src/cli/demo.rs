@@ -23,7 +23,8 @@ pub(super) fn run(args: &DemoArgs) -> Result<Exit, Failure> {
     let directory = tempfile::Builder::new().prefix("trailsight-demo-").tempdir().map_err(anyhow::Error::new)?;
     let seed = args.seed.unwrap_or_else(|| Clock::System.now().unsigned_abs() % 1_000_000);
     let text = format!(
-        "[sources.demo]\ntype = \"simulated\"\nseed = {seed}\n[http]\nlisten = \"{}\"\n[metrics]\nseries_limit = {SERIES_SHOWN}\n[log]\nlevel = \"warn\"\n",
+        "snapshot_interval = \"30s\"\n[sources.demo]\ntype = \"simulated\"\nseed = {seed}\n\
+         [http]\nlisten = \"{}\"\n[metrics]\nseries_limit = {SERIES_SHOWN}\n[log]\nlevel = \"warn\"\n",
         args.listen
     );
     let inputs = Inputs { file: None, environment: BTreeMap::new(), data_dir: Some(directory.path().to_owned()) };

@@ -1,0 +1,7 @@
+//! What lies in `deploy/`, on the programs it is for. In reading order: the [`tools`]; alert [`rules`] and the runbook;
+//! [`dashboards`] and the rules on a real Prometheus that scrapes a real demo; an alert's whole way in [`alerting`].
+
+mod tools;
+mod rules;
+mod dashboards;
+mod alerting;
