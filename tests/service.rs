@@ -87,6 +87,11 @@ impl Service {
         self.url = format!("http://127.0.0.1:{}", port(&line).expect("the line has one"));
     }
 
+    /// The process.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Everything printed so far, both streams.
     pub(crate) fn log(&self) -> String {
         self.log.lock().unwrap_or_else(PoisonError::into_inner).clone()
