@@ -65,10 +65,10 @@ impl ChangeKind {
 type Happening = (f64, fn(&mut World, &mut Dice));
 
 const HAPPENINGS: [Happening; 7] = [
-    (0.30, new_service),
+    (0.22, new_service),
     (0.50, deploy),
     (0.30, ci_burst),
-    (0.40, retry_storm),
+    (0.30, retry_storm),
     (0.45, level_shift),
     (0.30, chronic_error),
     (0.08, region_failover),

@@ -12,6 +12,16 @@ use crate::traffic::Cell;
 const DAY_OFF: f64 = 0.07;
 /// Share of tasks that run into an error.
 const MISTAKE: f64 = 0.06;
+/// What people do with instances and disks in every account.
+const INSTANCES: [&str; 7] = [
+    "RunInstances",
+    "TerminateInstances",
+    "CreateTags",
+    "SendCommand",
+    "DeleteSnapshot",
+    "CreateSnapshot",
+    "ModifyDBInstance",
+];
 /// Most calls in one task.
 const MOST: u32 = 400;
 
@@ -37,8 +47,10 @@ pub(super) fn live(world: &mut World, cast: &Cast, number: usize, dice: &mut Dic
 /// A dozen writing and a few reading APIs, with Zipf's weights.
 fn usual_tasks(world: &World, dice: &mut Dice) -> Vec<(Api, f64)> {
     let many = dice.between(5, 16) as usize;
-    let adopted = world.adopted();
-    dice.sample(&adopted, many).into_iter().enumerate().map(|(place, api)| (api, 1.0 / (place as f64 + 1.0))).collect()
+    let mut tasks = dice.sample(&world.adopted(), many);
+    tasks.extend(dice.sample(&INSTANCES.map(Api::special), 2));
+    let all = tasks.len();
+    dice.sample(&tasks, all).into_iter().enumerate().map(|(place, api)| (api, 1.0 / (place as f64 + 1.0))).collect()
 }
 
 fn session(

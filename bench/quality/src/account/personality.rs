@@ -102,7 +102,7 @@ impl Cast {
         let whole = |value: f64, most: f64| value.round().min(most) as usize;
         // Small accounts change less, and what is done in them is done by hand.
         let quiet = personality == Personality::Quiet;
-        let (tail, unrest, novelty, runs) = if quiet { (2.15, 0.4, 0.11, 0.35) } else { (1.85, 1.0, 0.06, 0.75) };
+        let (tail, unrest, novelty, runs) = if quiet { (2.15, 0.4, 0.11, 0.35) } else { (1.85, 1.0, 0.06, 0.68) };
         Cast {
             regions: of.0,
             services: of.1,
@@ -116,9 +116,9 @@ impl Cast {
             run_sigma: many(runs, 0.3).min(1.6),
             schedules: whole(many(of.7, 0.35), 40.0),
             autoscalers: whole(many(of.8, 0.35), 6.0),
-            scaling: many(of.9, 0.7),
+            scaling: many(of.9, 0.6).min(25.0),
             scanners: whole(many(of.10, 0.3), 8.0),
-            agents: whole(many(of.11, 0.3), 4.0),
+            agents: whole(many(of.11, 0.3), 3.0),
             agent_rate: many(of.12, 0.9).min(400.0),
             unrest: many(unrest, 0.5),
         }

@@ -1,6 +1,6 @@
 //! Anomalies that add calls for minutes.
 
-use super::host::{Hosts, week_before};
+use super::host::{Host, Hosts, week_before};
 use super::{Draft, Plan};
 use crate::account::World;
 use crate::calendar::{DAY, LENGTH};
@@ -8,6 +8,10 @@ use crate::catalog::{Api, DENIED, MALFORMED, NO_ENTITY, SUCCESS, THROTTLED};
 use crate::dice::Dice;
 use crate::traffic::{Cell, Row, Series};
 
+/// How often an API of a sweep is called once, twice, three or four times.
+const CALLS: [f64; 4] = [0.7, 0.2, 0.07, 0.03];
+/// Calls a minute of a series that happens: about ten a week.
+const SELDOM: f64 = 0.001;
 /// An obvious anomaly has at least this many times the calls of the largest minute of the week before it.
 const DWARFS: u32 = 10;
 
@@ -38,12 +42,14 @@ impl Added {
     }
 }
 
-/// Calls a minute, at least ten times the week's largest minute where the anomaly is to be obvious.
-fn dwarfing(world: &World, plan: Plan, series: Series, wanted: u32) -> u32 {
+/// Calls a minute; where the anomaly is to be obvious, at least ten times the week's largest minute, and twice what the
+/// account surprises with by itself.
+fn dwarfing(world: &World, hosts: &Hosts, plan: Plan, series: Series, wanted: u32) -> u32 {
     if !plan.kind.obvious(plan.strength) {
         return wanted;
     }
-    wanted.max(DWARFS * week_before(&world.traffic.minutes(series), plan.at).1)
+    let (_, most) = week_before(&world.traffic.minutes(series), plan.at);
+    wanted.max(DWARFS * most).max(2 * hosts.startling())
 }
 
 fn cell(plan: Plan, region: u8, api: Api) -> Cell {
@@ -63,13 +69,17 @@ fn any_api(
 }
 
 pub(super) fn denied(world: &mut World, hosts: &mut Hosts, plan: Plan, dice: &mut Dice) -> Option<Draft> {
-    let known = if dice.chance(0.5) { hosts.errors(dice, |host| host.series.code == DENIED) } else { None };
+    let known = if dice.chance(0.8) {
+        hosts.errors(dice, |host| host.series.code == DENIED && host.rate > SELDOM)
+    } else {
+        None
+    };
     let (region, api) = match known {
         Some(host) => (host.series.region, host.series.api),
         None => (world.regions[0], any_api(world, hosts, world.regions[0], dice, |_, _| true)?),
     };
     let cell = cell(plan, region, api).with_code(DENIED);
-    let rate = f64::from(dwarfing(world, plan, cell.series(), plan.of([3, 10, 30, 100])));
+    let rate = f64::from(dwarfing(world, hosts, plan, cell.series(), plan.of([3, 10, 30, 100])));
     let mut added = Added::default();
     for minute in 0..dice.between(10, 60) {
         added.push(plan.at + minute, cell, dice.poisson(rate));
@@ -80,14 +90,17 @@ pub(super) fn denied(world: &mut World, hosts: &mut Hosts, plan: Plan, dice: &mu
 pub(super) fn enumeration(world: &mut World, hosts: &mut Hosts, plan: Plan, dice: &mut Dice) -> Option<Draft> {
     let region = world.regions[0];
     let roles = Api::special("UpdateAssumeRolePolicy");
-    let (api, code) = if dice.chance(0.3) && hosts.take(region, roles) {
-        (roles, MALFORMED)
-    } else {
-        (any_api(world, hosts, region, dice, |_, api| api.reads())?, *dice.pick(&[NO_ENTITY, DENIED]))
+    // Half of them hide where the same errors are chronic.
+    let chronic = |host: &Host| host.rate > SELDOM && host.series.code != THROTTLED && host.series.api.reads();
+    let known = if dice.chance(0.6) { hosts.errors(dice, chronic) } else { None };
+    let (region, api, code) = match known {
+        Some(host) => (host.series.region, host.series.api, host.series.code),
+        None if dice.chance(0.3) && hosts.take(region, roles) => (region, roles, MALFORMED),
+        None => (region, any_api(world, hosts, region, dice, |_, api| api.reads())?, *dice.pick(&[NO_ENTITY, DENIED])),
     };
     let cell = cell(plan, region, api);
     let errors = cell.with_code(code);
-    let rate = f64::from(dwarfing(world, plan, errors.series(), plan.of([5, 20, 60, 200])));
+    let rate = f64::from(dwarfing(world, hosts, plan, errors.series(), plan.of([3, 10, 40, 200])));
     let mut added = Added::default();
     for minute in 0..dice.between(5, 30) {
         added.push(plan.at + minute, errors, dice.poisson(rate * 0.85));
@@ -108,7 +121,7 @@ pub(super) fn sweep(world: &mut World, plan: Plan, dice: &mut Dice) -> Option<Dr
         let denied = dice.chance(0.4);
         let cell = cell(plan, region, api).with_code(if denied { DENIED } else { SUCCESS });
         let at = plan.at + dice.between(0, 9);
-        added.push(at, cell, dice.between(1, 4) as u32);
+        added.push(at, cell, 1 + dice.weighted(&CALLS) as u32);
         series.push(cell.series());
         if denied {
             series.push(cell.calls());
@@ -122,7 +135,7 @@ pub(super) fn run_instances(world: &mut World, hosts: &mut Hosts, plan: Plan, di
     let cell = cell(plan, region, Api::special("RunInstances"));
     hosts.take(region, cell.api).then_some(())?;
     let length = dice.between(1, 5);
-    let each = dwarfing(world, plan, cell.calls(), 1);
+    let each = dwarfing(world, hosts, plan, cell.calls(), 1);
     burst_of(world, plan, cell, plan.of([10, 30, 100, 300]).max(each * length as u32), length)
 }
 
@@ -140,14 +153,14 @@ fn burst_of(world: &mut World, plan: Plan, cell: Cell, calls: u32, length: i64) 
 pub(super) fn mass_delete(world: &mut World, hosts: &mut Hosts, plan: Plan, dice: &mut Dice) -> Option<Draft> {
     let deletes = |api: Api| api.name().starts_with("Delete");
     let known =
-        if dice.chance(0.6) { hosts.calls(dice, |host| deletes(host.series.api) && host.rate < 0.05) } else { None };
+        if dice.chance(0.8) { hosts.calls(dice, |host| deletes(host.series.api) && host.rate > SELDOM) } else { None };
     let (region, api) = match known {
         Some(host) => (host.series.region, host.series.api),
         None => (world.regions[0], Api::special("DeleteSnapshot")),
     };
     hosts.take(region, api);
     let cell = cell(plan, region, api);
-    let rate = f64::from(dwarfing(world, plan, cell.calls(), plan.of([1, 3, 10, 30])));
+    let rate = f64::from(dwarfing(world, hosts, plan, cell.calls(), plan.of([1, 3, 10, 30])));
     let mut added = Added::default();
     for minute in 0..dice.between(30, 120) {
         added.push(plan.at + minute, cell, dice.poisson(rate));
@@ -156,9 +169,9 @@ pub(super) fn mass_delete(world: &mut World, hosts: &mut Hosts, plan: Plan, dice
 }
 
 pub(super) fn throttling(world: &mut World, hosts: &mut Hosts, plan: Plan, dice: &mut Dice) -> Option<Draft> {
-    let host = hosts.calls(dice, |host| host.rate > 0.001)?;
+    let host = hosts.calls(dice, |host| host.rate > 0.02)?;
     let cell = cell(plan, host.series.region, host.series.api).with_code(THROTTLED);
-    let rate = f64::from(dwarfing(world, plan, cell.calls(), plan.of([2, 5, 20, 60])));
+    let rate = f64::from(dwarfing(world, hosts, plan, cell.calls(), plan.of([2, 5, 20, 60])));
     let mut added = Added::default();
     let (length, beat) = (dice.between(10, 60), dice.between(2, 5));
     for minute in (0..length).filter(|minute| minute / beat % 2 == 0) {
@@ -177,7 +190,9 @@ pub(super) fn first_use(world: &mut World, hosts: &mut Hosts, plan: Plan, dice: 
     let region = world.regions[0];
     let api = any_api(world, hosts, region, dice, |hosts, api| !api.reads() && !hosts.knows(region, api))?;
     let length = if plan.strength == 1 { 1 } else { dice.between(1, 4) };
-    burst_of(world, plan, cell(plan, region, api), plan.of([2, 5, 15, 100]), length)
+    let cell = cell(plan, region, api);
+    let each = dwarfing(world, hosts, plan, cell.calls(), 1);
+    burst_of(world, plan, cell, plan.of([1, 3, 10, 100]).max(each * length as u32), length)
 }
 
 pub(super) fn bursty_host(world: &mut World, hosts: &mut Hosts, plan: Plan, dice: &mut Dice) -> Option<Draft> {
@@ -185,6 +200,7 @@ pub(super) fn bursty_host(world: &mut World, hosts: &mut Hosts, plan: Plan, dice
     let cell = cell(plan, host.series.region, host.series.api);
     let (_, most) = week_before(&world.traffic.minutes(host.series), plan.at);
     let each = (f64::from(most.max(2)) * plan.of([1.5, 3.0, 10.0, 30.0])).round() as u32;
+    let each = dwarfing(world, hosts, plan, host.series, each);
     let length = dice.between(1, 3);
     burst_of(world, plan, cell, each * length as u32, length)
 }

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::calendar::{LENGTH, WEEK};
+use crate::calendar::{DAY, LENGTH, WEEK};
 use crate::catalog::{Api, SUCCESS};
 use crate::dice::Dice;
 use crate::traffic::{Series, Traffic};
@@ -19,6 +19,9 @@ pub(super) struct Host {
 #[derive(Debug)]
 pub(super) struct Hosts {
     rates: BTreeMap<Series, f64>,
+    /// The most calls in a minute by which the account surprises without being attacked: ten times and more of what
+    /// the series did in any minute of the week before.
+    startling: u32,
     taken: BTreeSet<(u8, Api)>,
 }
 
@@ -32,7 +35,11 @@ impl Hosts {
                 *rates.entry(row.cell.series()).or_insert(0.0) += each;
             }
         }
-        Hosts { rates, taken: BTreeSet::new() }
+        Hosts { rates, startling: startling(traffic), taken: BTreeSet::new() }
+    }
+
+    pub(super) fn startling(&self) -> u32 {
+        self.startling
     }
 
     pub(super) fn rate(&self, series: &Series) -> f64 {
@@ -82,6 +89,30 @@ impl Hosts {
         self.take(host.series.region, host.series.api);
         Some(host)
     }
+}
+
+/// See [`Hosts::startling`]; to the day.
+fn startling(traffic: &Traffic) -> u32 {
+    let mut days: BTreeMap<Series, Vec<u32>> = BTreeMap::new();
+    let mut minute: BTreeMap<Series, (u32, u32)> = BTreeMap::new();
+    for row in traffic.rows() {
+        for series in [row.cell.calls(), row.cell.series()] {
+            let now = minute.entry(series).or_default();
+            *now = (row.minute, row.calls + if now.0 == row.minute { now.1 } else { 0 });
+            let most = &mut days.entry(series).or_insert_with(|| vec![0; (LENGTH / DAY) as usize])
+                [row.minute as usize / DAY as usize];
+            *most = (*most).max(now.1);
+            // Calls without an error are in one series only.
+            if row.cell.code == SUCCESS {
+                break;
+            }
+        }
+    }
+    let surprises = |most: &Vec<u32>| {
+        let week = |day: usize| most[day.saturating_sub(7)..day].iter().copied().max().unwrap_or_default();
+        (7..most.len()).filter(|day| most[*day] >= 10 * week(*day)).map(|day| most[day]).max()
+    };
+    days.values().filter_map(surprises).max().unwrap_or_default()
 }
 
 /// What a series did in the week before a minute: calls a minute, and its largest minute.

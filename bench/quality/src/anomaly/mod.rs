@@ -23,7 +23,7 @@ use host::Hosts;
 pub(crate) enum Kind {
     /// +3, 10, 30, 100 AccessDenied a minute of one API for 10 to 60 minutes.
     DeniedBurst,
-    /// 5, 20, 60, 200 calls a minute of one API, most of them errors, for 5 to 30 minutes.
+    /// 3, 10, 40, 200 calls a minute of one API, most of them errors, for 5 to 30 minutes.
     Enumeration,
     /// 10, 30, 60, 120 APIs, 1 to 4 calls each, by one principal within ten minutes.
     Sweep,
@@ -47,7 +47,7 @@ pub(crate) enum Kind {
     Surge,
     /// 2, 5, 10, 30 calls of an API that others use, by someone new.
     NewPrincipal,
-    /// 2, 5, 15, 100 calls of an API that the account never used.
+    /// 1, 3, 10, 100 calls of an API that the account never used.
     FirstUse,
     /// ×1.5, 3, 10, 30 of the largest minute of the last week, on a series that bursts anyway.
     BurstyHost,
@@ -191,7 +191,12 @@ fn attacker(world: &mut World, kind: Kind, place: usize, dice: &mut Dice) -> Pri
 /// A time at which nothing else that would make it ambiguous goes on; none where there is none.
 fn free_moment(world: &World, kind: Kind, dice: &mut Dice) -> Option<i64> {
     let latest = LENGTH - DAY - kind.longest();
-    let draw = |dice: &mut Dice| dice.between(SCORED + DAY, latest);
+    // Half of them come while people work, when it is easiest to hide.
+    let draw = |dice: &mut Dice| {
+        let at = dice.between(SCORED + DAY, latest);
+        let busy = world.calendar.local(at / DAY, dice.between(9 * HOUR, 18 * HOUR));
+        if dice.chance(0.5) { busy.clamp(SCORED + DAY, latest) } else { at }
+    };
     let fits = |at: &i64| kind.lasts_for_days() || world.free(at - HOUR, at + kind.longest());
     (0..60).map(|_| draw(dice)).find(fits)
 }

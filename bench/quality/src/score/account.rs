@@ -1,8 +1,11 @@
 //! One account: its labels, what an engine told, and which belongs to which.
 
 use super::matching::{Relation, relation, tells_of};
-use crate::insight::{Gate, Incident};
+use crate::insight::{About, Gate, Incident, Told};
 use crate::label::{Labels, Truth};
+
+/// Minutes after the end of an anomaly by which a level has to be reached for the anomaly to be found at it.
+const LATEST: i64 = 60;
 
 /// An account with an engine's incidents.
 #[derive(Clone, Debug)]
@@ -55,11 +58,15 @@ impl Scored {
     pub(crate) fn truths(&self, gate: Gate) -> impl Iterator<Item = Finding<'_>> {
         self.labels.truths.iter().enumerate().map(move |(place, truth)| {
             let mine = self.incidents.iter().zip(&self.finds).filter(|(_, found)| **found == Some(place));
-            let told: Vec<_> = mine.filter_map(|(incident, _)| Some((incident, incident.told(gate)?))).collect();
+            let in_time = |told: &Told| told.decided <= truth.end + LATEST;
+            let told: Vec<_> =
+                mine.filter_map(|(incident, _)| Some((incident, incident.told(gate).filter(in_time)?))).collect();
+            let as_account = told.iter().filter(|(incident, _)| matches!(incident.about, About::Sweep | About::Denied));
             let first = told.iter().min_by_key(|(_, told)| told.decided);
             Finding {
                 truth,
                 delay: first.map(|(_, told)| (told.decided - truth.start).max(0)),
+                as_account: as_account.map(|(_, told)| (told.decided - truth.start).max(0)).min(),
                 leads: told.iter().filter(|(_, told)| told.lead).count(),
                 end_error: first.and_then(|(incident, _)| Some((incident.end? - truth.end).abs())),
                 repeats: self.repetitions(place, gate),
@@ -84,6 +91,8 @@ pub(crate) struct Finding<'a> {
     pub(crate) truth: &'a Truth,
     /// Minutes from the first anomalous minute to the one that decided; none: not found.
     pub(crate) delay: Option<i64>,
+    /// The same, by an insight about the account rather than about one series.
+    pub(crate) as_account: Option<i64>,
     /// Insights that somebody was told of it.
     pub(crate) leads: usize,
     /// Minutes between its end and the End.

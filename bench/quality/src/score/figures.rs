@@ -30,7 +30,7 @@ pub(crate) struct Figures {
     pub(crate) repeated_surges: f64,
     /// Changes of the share of errors inside surges that were found.
     pub(crate) ratio_in_surge: f64,
-    /// Sweeps over at least 30 APIs that were found within ten minutes.
+    /// Sweeps over at least 30 APIs that were told as such, or as denials of the account, within ten minutes.
     pub(crate) sweeps: f64,
     /// Outages to 0 of series with at least two calls a minute that were found within 15 minutes.
     pub(crate) outages: f64,
@@ -114,6 +114,7 @@ fn of_truths(accounts: &[&Scored], gate: Gate) -> Figures {
         .map(|error| error as f64)
         .collect();
     let surges = findings.iter().filter(|finding| finding.truth.kind == Kind::Surge);
+    let sweeps = findings.iter().filter(|finding| finding.truth.kind == Kind::Sweep && finding.truth.strength >= 2);
     Figures {
         obvious_recall: within(i64::MAX, &Kind::obvious),
         obvious_delay: delays(&|finding| finding.truth.obvious),
@@ -122,7 +123,10 @@ fn of_truths(accounts: &[&Scored], gate: Gate) -> Figures {
         end_error: quantile(&mut ends, 0.5),
         repeated_surges: share(surges.clone().filter(|finding| finding.repeats > 0).count(), surges.count()),
         ratio_in_surge: within(i64::MAX, &|kind, strength| kind == Kind::ErrorRatio && strength >= 3),
-        sweeps: within(10, &|kind, strength| kind == Kind::Sweep && strength >= 2),
+        sweeps: share(
+            sweeps.clone().filter(|finding| finding.as_account.is_some_and(|delay| delay <= 10)).count(),
+            sweeps.count(),
+        ),
         outages: within(15, &|kind, strength| kind == Kind::Outage && strength == 4),
         ..Figures::default()
     }
