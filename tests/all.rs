@@ -16,6 +16,7 @@
 //! | [`simulation`] | does crashing the spine after any step, on a simulated disk, change anything? |
 //! | [`crash`] | are totals and incidents those of an undisturbed run, wherever the process is killed? |
 //! | [`api`] | do `run` and `demo` say over HTTP what the reference of the interface promises? |
+//! | [`hostile`] | does HTTP answer while somebody wants it not to? |
 //! | [`kafka`] | is Kafka read exactly once, and are those who cannot be let in told why? |
 //! | [`deployed`] | do rules, dashboards, alerts and packages work on the programs they are for? |
 //! | [`bench`] | do the benchmarks run, and give the same answer twice? |
@@ -36,6 +37,7 @@ mod faults;
 mod simulation;
 mod crash;
 mod api;
+mod hostile;
 mod kafka;
 mod deployed;
 mod bench;

@@ -16,6 +16,8 @@ use super::guard::{Caller, Guard, guard};
 use super::page;
 use super::problem::Problem;
 use super::query::{Filter, IncidentView, Page, Queries, QueryError, Status};
+use super::stream;
+use super::tag::tag;
 use crate::telemetry::Metrics;
 
 /// Most queries at one time: each may hold a connection to the store.
@@ -29,6 +31,8 @@ pub(super) struct App {
     pub queries: Arc<dyn Queries>,
     pub metrics: Arc<Metrics>,
     pub running: Arc<Semaphore>,
+    /// Places for readers of the stream.
+    pub streams: Arc<Semaphore>,
 }
 
 impl App {
@@ -57,15 +61,19 @@ impl App {
 }
 
 pub(super) fn router(app: App, guarding: Guard) -> Router {
-    Router::new()
+    let tagged = Router::new()
         .route("/", get(root))
         .route("/page.css", get(style))
-        .route("/healthz", get(healthz))
-        .route("/readyz", get(readyz))
-        .route("/metrics", get(metrics))
         .route("/api/v1/status", get(status))
         .route("/api/v1/insights", get(insights))
         .route("/api/v1/insights/{id}", get(insight))
+        .route_layer(middleware::from_fn(tag));
+    Router::new()
+        .route("/healthz", get(healthz))
+        .route("/readyz", get(readyz))
+        .route("/metrics", get(metrics))
+        .route("/api/v1/stream", get(stream::stream))
+        .merge(tagged)
         .fallback(|| async { Problem::not_found() })
         .method_not_allowed_fallback(|| async {
             Problem::new(StatusCode::METHOD_NOT_ALLOWED, "only GET and HEAD are answered here")

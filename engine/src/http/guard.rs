@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use axum::extract::{Request, State};
+use axum::extract::{MatchedPath, Request, State};
+use axum::http::uri::{Authority, Uri};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
@@ -15,8 +16,9 @@ use super::problem::Problem;
 use super::server::{BODY_BYTES, Settings};
 use crate::config::TokenConfig;
 use crate::config::written::Role;
+use crate::telemetry::Metrics;
 
-/// What every answer carries.
+/// What every answer carries that does not say otherwise itself.
 const HEADERS: [(HeaderName, &str); 6] = [
     (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
     (header::X_FRAME_OPTIONS, "DENY"),
@@ -39,6 +41,7 @@ pub(super) struct Guard {
     /// SHA-256 of each token, so that all have one length.
     tokens: Vec<(Role, [u8; 32])>,
     timeout: std::time::Duration,
+    metrics: Arc<Metrics>,
 }
 
 /// Who asks, for the handlers behind the guard; `None` for a probe without a token where tokens are configured.
@@ -46,7 +49,7 @@ pub(super) struct Guard {
 pub(super) struct Caller(pub(super) Option<Role>);
 
 impl Guard {
-    pub(super) fn new(settings: &Settings) -> Guard {
+    pub(super) fn new(settings: &Settings, metrics: Arc<Metrics>) -> Guard {
         let public = settings.public_url.as_deref().and_then(|url| reqwest::Url::parse(url).ok());
         let hash = |token: &TokenConfig| (token.role, digest(token.token.expose_secret()));
         Guard {
@@ -54,11 +57,13 @@ impl Guard {
             public_host: public.and_then(|url| url.host_str().map(str::to_owned)),
             tokens: settings.tokens.iter().map(hash).collect(),
             timeout: settings.timeout,
+            metrics,
         }
     }
 
     /// On loopback a foreign name means that a page elsewhere had its own name resolved to this address.
-    fn host(&self, headers: &HeaderMap) -> Result<(), Problem> {
+    /// A request whose target is a whole URL means that one's host (RFC 9112, 3.2.2).
+    fn host(&self, uri: &Uri, headers: &HeaderMap) -> Result<(), Problem> {
         if !self.loopback {
             return Ok(());
         }
@@ -66,7 +71,7 @@ impl Guard {
         let (Some(Ok(host)), None) = (hosts.next().map(HeaderValue::to_str), hosts.next()) else {
             return Err(Problem::new(StatusCode::BAD_REQUEST, "one Host header is needed"));
         };
-        let authority: Option<axum::http::uri::Authority> = host.parse().ok();
+        let authority: Option<Authority> = uri.authority().cloned().or_else(|| host.parse().ok());
         let name = authority.as_ref().map(|authority| authority.host().trim_matches(['[', ']']));
         let own = name.is_some_and(|name| {
             name.eq_ignore_ascii_case("localhost")
@@ -127,8 +132,9 @@ fn body(headers: &HeaderMap) -> Result<(), Problem> {
 
 /// Stands before every handler.
 pub(super) async fn guard(State(guard): State<Arc<Guard>>, mut request: Request, next: Next) -> Response {
+    let route = request.extensions().get::<MatchedPath>().cloned();
     let probe = PROBES.contains(&request.uri().path());
-    let host = if probe { Ok(()) } else { guard.host(request.headers()) };
+    let host = if probe { Ok(()) } else { guard.host(request.uri(), request.headers()) };
     let checked = host.and_then(|()| body(request.headers())).and_then(|()| guard.caller(request.headers(), probe));
     let mut response = match checked {
         Err(problem) => problem.into_response(),
@@ -139,7 +145,9 @@ pub(super) async fn guard(State(guard): State<Arc<Guard>>, mut request: Request,
         }
     };
     for (name, value) in HEADERS {
-        response.headers_mut().insert(name, HeaderValue::from_static(value));
+        response.headers_mut().entry(name).or_insert(HeaderValue::from_static(value));
     }
+    let route = route.as_ref().map_or("other", MatchedPath::as_str);
+    guard.metrics.http_requests(route, response.status().as_u16()).inc();
     response
 }

@@ -7,9 +7,12 @@ mod api;
 mod filter;
 mod guard;
 mod page;
+mod places;
 mod problem;
 mod query;
 mod server;
+mod stream;
+mod tag;
 
 pub use filter::{FilterError, LIMIT, PARAMETERS, parse as parse_filter};
 pub use query::{
@@ -18,6 +21,7 @@ pub use query::{
     SinkStatus, SourceStatus, Status,
 };
 pub use server::{BODY_BYTES, CONNECTION_AGE, HEADER_BYTES, Server, Settings, StartError};
+pub use stream::News;
 
 #[cfg(test)]
 mod tests;

@@ -5,6 +5,8 @@ use serde_json::value::RawValue;
 use trailsight_schemas::insight::{InsightType, Sensitivity};
 use uuid::Uuid;
 
+use super::stream::News;
+
 /// The insight history: of this process, or of a data directory that another process writes.
 pub trait InsightReader {
     /// Up to `limit` incidents that match, newest Start first, from `cursor` on.
@@ -24,6 +26,9 @@ pub trait Queries: InsightReader + Send + Sync {
 
     /// Whether the main loop advances. Must not block.
     fn alive(&self) -> bool;
+
+    /// Insights as they are recorded from now on. Must not block.
+    fn news(&self) -> tokio::sync::broadcast::Receiver<News>;
 }
 
 /// Why there is no answer.

@@ -7,7 +7,10 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use axum::Router;
+use axum::http::Request;
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
+use hyper::service::{Service as _, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpStream};
@@ -15,6 +18,7 @@ use tokio::sync::{Semaphore, watch};
 
 use super::api::{App, QUERIES, router};
 use super::guard::Guard;
+use super::places::{Place, Places};
 use super::query::Queries;
 use crate::config::{Config, TokenConfig};
 use crate::telemetry::Metrics;
@@ -41,7 +45,7 @@ pub struct Settings {
     pub public_url: Option<String>,
     /// Who may read; empty: everybody.
     pub tokens: Vec<TokenConfig>,
-    /// Most connections; new ones wait.
+    /// Most connections; beyond, the one that has asked for nothing the longest is closed.
     pub connections: usize,
     /// For one request.
     pub timeout: Duration,
@@ -100,12 +104,14 @@ impl Server {
             let _inside = runtime.enter();
             TcpListener::from_std(listener).map_err(bind)?
         };
-        let app = App { queries, metrics, running: Arc::new(Semaphore::new(QUERIES)) };
-        let router = router(app, Guard::new(settings));
-        let connections = settings.connections.clamp(1, Semaphore::MAX_PERMITS);
+        let connections = settings.connections.max(1);
+        let streams = Arc::new(Semaphore::new((connections / 2).clamp(1, Semaphore::MAX_PERMITS)));
+        let running = Arc::new(Semaphore::new(QUERIES));
+        let app = App { queries, metrics: Arc::clone(&metrics), running, streams };
+        let router = router(app, Guard::new(settings, Arc::clone(&metrics)));
         let (stop, stopped) = watch::channel(false);
         let serve = move || {
-            runtime.block_on(accept(listener, router, connections, stopped));
+            runtime.block_on(accept(listener, router, Places::new(connections), metrics, stopped));
             // A query that hangs must not hang the process.
             runtime.shutdown_timeout(CLOSING);
         };
@@ -139,47 +145,59 @@ impl Drop for Server {
     }
 }
 
-async fn accept(listener: TcpListener, router: Router, connections: usize, mut stopped: watch::Receiver<bool>) {
-    let places = Arc::new(Semaphore::new(connections));
+async fn accept(
+    listener: TcpListener,
+    router: Router,
+    places: Arc<Places>,
+    metrics: Arc<Metrics>,
+    mut stopped: watch::Receiver<bool>,
+) {
     loop {
         let accepted = async {
-            let place = Arc::clone(&places).acquire_owned().await.ok()?;
-            Some((listener.accept().await, place))
+            let accepted = listener.accept().await;
+            (accepted, places.take(|| metrics.http_crowded_out.inc()).await)
         };
-        let accepted = tokio::select! {
+        let (accepted, place) = tokio::select! {
             accepted = accepted => accepted,
             _ = stopped.wait_for(|stop| *stop) => break,
         };
         match accepted {
-            Some((Ok((stream, _)), place)) => {
-                let serving = serve(stream, router.clone(), stopped.clone());
-                tokio::spawn(async move {
-                    serving.await;
-                    drop(place);
-                });
-            }
-            Some((Err(error), _)) => {
+            Ok((stream, _)) => drop(tokio::spawn(serve(stream, router.clone(), place, stopped.clone()))),
+            Err(error) => {
                 tracing::warn!(%error, "a connection was not accepted");
                 tokio::time::sleep(RECOVERY).await;
             }
-            None => break,
         }
     }
     drop(listener);
-    let all = u32::try_from(connections).unwrap_or(u32::MAX);
     // Requests that are still running after that are cut off with the runtime.
-    let _ = tokio::time::timeout(CLOSING, places.acquire_many(all)).await;
+    let _ = tokio::time::timeout(CLOSING, places.all_free()).await;
 }
 
-async fn serve(stream: TcpStream, router: Router, mut stopped: watch::Receiver<bool>) {
+async fn serve(stream: TcpStream, router: Router, place: Place, mut stopped: watch::Receiver<bool>) {
+    let router = TowerToHyperService::new(router);
+    let (asking, place) = (place.clone(), place);
+    let service = service_fn(move |mut request: Request<Incoming>| {
+        let answer = asking.answer();
+        request.extensions_mut().insert(asking.clone());
+        let answering = router.call(request);
+        async move {
+            let answered = answering.await;
+            drop(answer);
+            answered
+        }
+    });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(SILENCE)
         .max_buf_size(HEADER_BYTES)
-        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router));
+        .serve_connection(TokioIo::new(stream), service);
     let mut connection = std::pin::pin!(connection);
     let served = tokio::select! {
+        // What has come is read before the place is given away.
+        biased;
         served = connection.as_mut() => Some(served),
+        () = place.wanted() => return,
         () = tokio::time::sleep(CONNECTION_AGE) => None,
         _ = stopped.wait_for(|stop| *stop) => None,
     };

@@ -2,18 +2,22 @@
 
 use std::io::{Read, Write};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Condvar, Mutex};
+use std::sync::{Arc, Condvar, Mutex, OnceLock};
 use std::time::Duration;
 
 use reqwest::{Client, Response};
 use serde_json::Value;
 use serde_json::value::RawValue;
+use tokio::sync::broadcast;
 use uuid::Uuid;
 
 use super::*;
 use crate::config::TokenConfig;
 use crate::config::written::Role;
 use crate::telemetry::{Metrics, Names};
+
+mod crowd;
+mod reading;
 
 const START: &str = r#"{"eventTime":"2026-01-31T00:00:00Z","awsRegion":"eu-west-1","recipientAccountId":"111122223333","insightDetails":{"state":"Start","eventSource":"ssm.amazonaws.com","eventName":"<script>alert(1)</script>","insightType":"ApiCallRateInsight","insightContext":{"statistics":{"baseline":{"average":0.0000882},"insight":{"average":0.6}}}},"trailsight":{"sensitivity":"low"}}"#;
 
@@ -28,6 +32,16 @@ struct Fake {
     /// While set, queries wait.
     held: Mutex<bool>,
     released: Condvar,
+    told: OnceLock<broadcast::Sender<News>>,
+}
+
+/// News that a reader of the stream may be behind before it misses some.
+const BEHIND: usize = 4;
+
+impl Fake {
+    fn told(&self) -> &broadcast::Sender<News> {
+        self.told.get_or_init(|| broadcast::Sender::new(BEHIND))
+    }
 }
 
 fn id() -> Uuid {
@@ -74,6 +88,10 @@ impl Queries for Fake {
 
     fn alive(&self) -> bool {
         !self.dead.load(Ordering::Relaxed)
+    }
+
+    fn news(&self) -> broadcast::Receiver<News> {
+        self.told().subscribe()
     }
 }
 
@@ -322,20 +340,6 @@ async fn a_query_that_hangs_is_answered_and_holds_up_nobody() {
     assert_eq!(get(&server, "/healthz").await.status(), 200);
     *fake.held.lock().unwrap() = false;
     fake.released.notify_all();
-}
-
-#[test]
-fn connections_beyond_the_limit_wait_for_a_place() {
-    let (server, _) = start(&Settings { connections: 1, ..settings() }, Fake::default());
-    let first = std::net::TcpStream::connect(server.address()).unwrap();
-    let mut second = std::net::TcpStream::connect(server.address()).unwrap();
-    second.write_all(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").unwrap();
-    second.set_read_timeout(Some(Duration::from_millis(200))).unwrap();
-    let mut byte = [0];
-    assert!(second.read(&mut byte).is_err(), "the only place is taken");
-    drop(first);
-    second.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
-    assert_eq!(second.read(&mut byte).unwrap(), 1);
 }
 
 #[test]

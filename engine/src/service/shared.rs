@@ -8,8 +8,9 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
 use dashmap::DashMap;
+use tokio::sync::broadcast;
 use trailsight_schemas::entry::Batch;
-use trailsight_schemas::insight::{InsightEvent, State as Told};
+use trailsight_schemas::insight::{InsightEvent, InsightFormat, State as Told};
 use trailsight_schemas::time::format_rfc3339;
 use uuid::Uuid;
 
@@ -18,8 +19,8 @@ use crate::config::Config;
 use crate::deliver;
 use crate::detect::{Detect, Learning, Sizes};
 use crate::http::{
-    AccountLearning, Filter, IncidentView, InsightReader, JournalStatus, LearningStage, MemoryStatus, Page, Queries,
-    QueryError, Reason, RecordTotals, SeriesStatus, SinkStatus, SourceStatus, Status,
+    AccountLearning, Filter, IncidentView, InsightReader, JournalStatus, LearningStage, MemoryStatus, News, Page,
+    Queries, QueryError, Reason, RecordTotals, SeriesStatus, SinkStatus, SourceStatus, Status,
 };
 use crate::journal::{Journal as _, Space};
 use crate::spine::Taken;
@@ -50,6 +51,7 @@ pub struct Shared {
     state_limit: u64,
     data_dir: PathBuf,
     listeners: Mutex<Vec<SyncSender<InsightEvent>>>,
+    news: broadcast::Sender<News>,
     /// Series whose gauges are shown, and how many may be.
     gauges: (Mutex<Vec<SeriesName>>, usize),
     /// What the log last said of each account's learning.
@@ -102,6 +104,7 @@ impl Shared {
             state_limit: bound.state(),
             data_dir: config.data_dir.clone(),
             listeners: Mutex::default(),
+            news: broadcast::Sender::new(LISTENER_LAG),
             gauges: (Mutex::default(), config.metrics_series_limit),
             stages: Mutex::default(),
         }
@@ -115,6 +118,11 @@ impl Shared {
     }
 
     fn tell_listeners(&self, event: &InsightEvent) {
+        if self.news.receiver_count() > 0 {
+            let record = event.to_json(InsightFormat::Full).into();
+            // Without a reader since then it is nobody's news.
+            let _ = self.news.send(News { id: event.event_id.to_string(), record });
+        }
         let mut listeners = self.listeners.lock().unwrap_or_else(PoisonError::into_inner);
         listeners.retain(|listener| !matches!(listener.try_send(event.clone()), Err(TrySendError::Disconnected(_))));
     }
@@ -394,6 +402,10 @@ impl Queries for Shared {
     fn alive(&self) -> bool {
         let now = self.born.elapsed().as_millis() as u64;
         now.saturating_sub(self.beat.load(Ordering::Relaxed)) < DEAD_AFTER.as_millis() as u64
+    }
+
+    fn news(&self) -> broadcast::Receiver<News> {
+        self.news.subscribe()
     }
 }
 

@@ -92,6 +92,8 @@ definitions! {
     OUTBOX_ROWS = "outbox_rows" Gauge ["sink"] "1 a sink" "Insights that wait for delivery.";
     OUTBOX_OLDEST = "outbox_oldest_seconds" Gauge ["sink"] "1 a sink" "Age of the insight that has waited longest.";
     MUTED = "muted_total" Counter ["mute"] "1 a mute" "Insights kept from people by a mute.";
+    HTTP_REQUESTS = "http_requests_total" Counter ["route", "status"] "routes and statuses are closed lists" "Requests answered, by route and status.";
+    HTTP_CROWDED_OUT = "http_crowded_out_total" Counter [] "1" "Connections closed at limits.http_connections because they had asked for nothing the longest.";
     SERIES_OBSERVED = "series_observed" Gauge ["account", "region", "event_source", "event_name", "error_code"] "metrics.series_limit" "Calls in the newest closed minute; opt-in.";
     SERIES_EXPECTED = "series_expected" Gauge ["account", "region", "event_source", "event_name", "error_code"] "metrics.series_limit" "Calls expected there; opt-in.";
     BUILD_INFO = "build_info" Gauge ["version", "revision"] "1" "1; which build this is.";

@@ -134,6 +134,7 @@ pub struct Metrics {
     mutes: BTreeMap<String, IntCounter>,
     dead_letters: IntCounterVec,
     insights: IntCounterVec,
+    http_requests: IntCounterVec,
     /// Insights that a lead counted and that were not recorded.
     pub insights_omitted: IntCounter,
     incidents_open: IntGaugeVec,
@@ -159,6 +160,8 @@ pub struct Metrics {
     pub disk_size: IntGauge,
     /// From a record being taken to its Start being in the outbox.
     pub detection: Arc<Latency>,
+    /// Connections closed at their limit, for others.
+    pub http_crowded_out: IntCounter,
     /// The opt-in gauges of single series.
     pub series: SeriesGauges,
 }
@@ -176,6 +179,8 @@ impl Metrics {
             mutes: mutes(register, &names.mutes)?,
             dead_letters: register_counters(register, defined::DEAD_LETTERS)?,
             insights: insights(register)?,
+            http_requests: register_counters(register, defined::HTTP_REQUESTS)?,
+            http_crowded_out: register_counters(register, defined::HTTP_CROWDED_OUT)?.with_label_values::<&str>(&[]),
             insights_omitted: register_counters(register, defined::INSIGHTS_OMITTED)?.with_label_values::<&str>(&[]),
             incidents_open: register_gauges(register, defined::INCIDENTS_OPEN)?,
             series_count: {
@@ -235,6 +240,11 @@ impl Metrics {
     /// Insights recorded.
     pub fn insights(&self, kind: InsightType, sensitivity: Sensitivity, direction: Direction) -> IntCounter {
         self.insights.with_label_values(&labels(kind, sensitivity, direction))
+    }
+
+    /// Requests answered. `route` is one of the server's patterns, never a path as it was asked for.
+    pub fn http_requests(&self, route: &str, status: u16) -> IntCounter {
+        self.http_requests.with_label_values(&[route, &status.to_string()])
     }
 
     /// Incidents that have not ended.

@@ -18,6 +18,7 @@ fn used() -> Metrics {
     metrics.insights(InsightType::ApiCallRate, Sensitivity::Low, Direction::Above).inc();
     metrics.incidents_open(InsightType::ApiErrorRate, Sensitivity::High, Direction::Below).set(2);
     metrics.muted(&names().mutes[0]).inc();
+    metrics.http_requests("/api/v1/insights/{id}", 200).inc();
     metrics.sink("chat").seconds.record(std::time::Duration::from_millis(3));
     metrics.sink("chat").deliveries(DeliveryOutcome::Retried).inc();
     let series = SeriesName { account: "1".into(), ..SeriesName::default() };

@@ -51,7 +51,7 @@ pub struct Limits {
     /// One file of dead letters on disk; one older file is kept beside it. What finds no room is counted only.
     #[schemars(extend("x-min" = "1MiB", "x-max" = "64GiB"))]
     pub dead_letter_bytes: Size,
-    /// HTTP connections at one time. At the limit new ones wait.
+    /// HTTP connections at one time, half of them streams. At the limit the one that has asked for nothing the longest is closed: `http_crowded_out_total`.
     #[schemars(range(min = 4, max = 10_000))]
     pub http_connections: usize,
     /// Time for one HTTP request. Beyond it the answer is 503.
