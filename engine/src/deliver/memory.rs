@@ -70,6 +70,13 @@ impl MemoryOutbox {
         Ok(())
     }
 
+    fn through(&self, sink: &str, row: i64, change: impl Fn(&mut Stored)) -> Result<u64, JournalError> {
+        let mut rows = self.answering(&self.failing_writes)?;
+        let pending =
+            |stored: &&mut Stored| stored.row.sink == sink && stored.fate == Fate::Pending && stored.row.id <= row;
+        Ok(rows.iter_mut().filter(pending).map(change).count() as u64)
+    }
+
     fn answering(&self, failing: &AtomicU32) -> Result<MutexGuard<'_, Vec<Stored>>, JournalError> {
         match failing.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1)) {
             Ok(_) => Err(JournalError::Unwritable("no space".into())),
@@ -95,6 +102,39 @@ impl Outbox for MemoryOutbox {
             Row { start_died, ..stored.row.clone() }
         };
         Ok(of_sink().filter(head).take(most).map(given).collect())
+    }
+
+    fn in_order(&self, sink: &str, most: usize) -> Result<Vec<Row>, JournalError> {
+        let rows = self.answering(&self.failing_reads)?;
+        let of_sink = || rows.iter().filter(|stored| stored.row.sink == sink);
+        let given = |stored: &Stored| {
+            let died = |other: &Stored| {
+                other.fate == Fate::Dead
+                    && other.row.shared_event_id == stored.row.shared_event_id
+                    && other.row.id < stored.row.id
+            };
+            Row { start_died: of_sink().any(died), ..stored.row.clone() }
+        };
+        Ok(of_sink().filter(|stored| stored.fate == Fate::Pending).take(most).map(given).collect())
+    }
+
+    fn delivered_through(&self, sink: &str, row: i64, _: i64) -> Result<u64, JournalError> {
+        self.through(sink, row, |stored| stored.fate = Fate::Delivered)
+    }
+
+    fn failed_through(&self, sink: &str, row: i64, error: &str) -> Result<(), JournalError> {
+        self.through(sink, row, |stored| {
+            stored.row.attempts += 1;
+            stored.error = error.into();
+        })?;
+        Ok(())
+    }
+
+    fn is_row(&self, sink: &str, row: i64, event_id: &Uuid) -> Result<bool, JournalError> {
+        let rows = self.answering(&self.failing_reads)?;
+        let newest = rows.iter().map(|stored| stored.row.id).max().unwrap_or(0);
+        let other = |stored: &&Stored| stored.row.sink != sink || stored.row.event_id != *event_id;
+        Ok(row <= newest && !rows.iter().filter(|stored| stored.row.id == row).any(|stored| other(&stored)))
     }
 
     fn delivered(&self, row: i64, _: i64) -> Result<(), JournalError> {

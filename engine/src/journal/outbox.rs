@@ -37,8 +37,22 @@ pub trait Outbox: Send + Sync {
     /// incident has an earlier pending row for the same sink is not among them, be that one due or not.
     fn due(&self, sink: &str, now_ms: i64, most: usize) -> Result<Vec<Row>, JournalError>;
 
+    /// The first `most` pending rows of a sink in the order of their ids, due or not: for a sink that takes rows in
+    /// that order and no other.
+    fn in_order(&self, sink: &str, most: usize) -> Result<Vec<Row>, JournalError>;
+
     /// The receiver has it.
     fn delivered(&self, row: i64, now_ms: i64) -> Result<(), JournalError>;
+
+    /// The receiver has every pending row of a sink up to and with this one; returns how many there were.
+    fn delivered_through(&self, sink: &str, row: i64, now_ms: i64) -> Result<u64, JournalError>;
+
+    /// An attempt at every pending row of a sink up to and with this one failed: one more is counted.
+    fn failed_through(&self, sink: &str, row: i64, error: &str) -> Result<(), JournalError>;
+
+    /// Whether this row can be the one that this sink was given for this record. `false` when no row has come so far,
+    /// or when the row is another; `true` also for a row that was forgotten since.
+    fn is_row(&self, sink: &str, row: i64, event_id: &Uuid) -> Result<bool, JournalError>;
 
     /// An attempt failed: one more is counted, and the row is due again at `until_ms`.
     fn postpone(&self, row: i64, until_ms: i64, error: &str) -> Result<(), JournalError>;

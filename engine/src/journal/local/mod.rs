@@ -24,6 +24,7 @@ mod faults;
 mod model;
 
 use std::collections::BTreeMap;
+use std::hash::{BuildHasher as _, Hasher as _, RandomState};
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -66,6 +67,7 @@ impl Default for Options {
 pub struct LocalJournal {
     shared: Arc<Shared>,
     partitions: u32,
+    identity: u64,
     first: Seq,
     last: Seq,
     committed: Seq,
@@ -112,18 +114,27 @@ impl LocalJournal {
                 set_meta(&writer, key, value)?;
             }
         }
+        if meta(&writer, "identity")?.is_none() {
+            set_meta(&writer, "identity", drawn())?;
+        }
+        let identity = meta(&writer, "identity")?.unwrap_or(0).cast_unsigned();
         let partitions = meta(&writer, "partitions")?.and_then(|count| u32::try_from(count).ok());
         let partitions = partitions.ok_or_else(|| JournalError::Damaged("partitions is not a number".into()))?;
         let committed = position(&writer, "committed")?;
         let (first, last) = entries::bounds(&writer)?;
         let reader = Mutex::new(store::open_read_only(&path, &FORMAT)?);
         let shared = Shared { writer: Mutex::new(writer), reader, wake: Arc::default(), options, _lock: lock };
-        Ok(LocalJournal { shared: Arc::new(shared), partitions, first, last, committed, appended_bytes: 0 })
+        Ok(LocalJournal { shared: Arc::new(shared), partitions, identity, first, last, committed, appended_bytes: 0 })
     }
 
     /// Partitions of accounts that this directory was created with.
     pub fn partitions(&self) -> u32 {
         self.partitions
+    }
+
+    /// Names this data directory and its copies among all others: drawn at its creation.
+    pub fn identity(&self) -> u64 {
+        self.identity
     }
 
     /// The outbox, for delivery workers on other threads. The directory stays locked while one exists.
@@ -205,6 +216,12 @@ impl Journal for LocalJournal {
     fn totals(&self) -> Result<BTreeMap<String, Outcomes>, JournalError> {
         entries::totals(&self.shared.reader())
     }
+}
+
+/// A number that no other directory has: the keys of a `RandomState` come from the operating system. No state
+/// follows from it.
+fn drawn() -> i64 {
+    RandomState::new().build_hasher().finish().cast_signed()
 }
 
 fn meta(connection: &Connection, key: &str) -> Result<Option<i64>, JournalError> {

@@ -30,16 +30,47 @@ WHERE o.sink = ?1 AND o.status = 'pending' AND o.due <= ?2
         AND earlier.sink = o.sink AND earlier.id < o.id AND earlier.status = 'pending')
 ORDER BY o.id LIMIT ?3";
 
+/// The pending rows themselves, without looking at when they are due.
+const IN_ORDER: &str = "
+SELECT o.id, o.sink, o.shared_event_id, o.event_id, o.state, i.json, o.attempts, o.created,
+    EXISTS(SELECT 1 FROM outbox AS earlier WHERE earlier.shared_event_id = o.shared_event_id
+        AND earlier.sink = o.sink AND earlier.id < o.id AND earlier.status = 'dead')
+FROM outbox AS o JOIN insights AS i USING(event_id)
+WHERE o.sink = ?1 AND o.status = 'pending' ORDER BY o.id LIMIT ?2";
+
+/// `sqlite_sequence` holds the highest id that was ever given, also after its row was forgotten.
+const IS_ROW: &str = "
+SELECT ?2 <= ifnull((SELECT seq FROM sqlite_sequence WHERE name = 'outbox'), 0)
+    AND NOT EXISTS(SELECT 1 FROM outbox WHERE id = ?2 AND (sink <> ?1 OR event_id <> ?3))";
+
 impl Outbox for LocalOutbox {
     fn due(&self, sink: &str, now_ms: i64, most: usize) -> Result<Vec<Row>, JournalError> {
+        self.rows(DUE, (sink, now_ms, i64::try_from(most).unwrap_or(i64::MAX)))
+    }
+
+    fn in_order(&self, sink: &str, most: usize) -> Result<Vec<Row>, JournalError> {
+        self.rows(IN_ORDER, (sink, i64::try_from(most).unwrap_or(i64::MAX)))
+    }
+
+    fn delivered_through(&self, sink: &str, row: i64, now_ms: i64) -> Result<u64, JournalError> {
+        let update = "UPDATE outbox SET status = 'delivered', closed = ?3, attempts = attempts + 1, last_error = NULL
+            WHERE sink = ?1 AND status = 'pending' AND id <= ?2";
+        self.0.write(|transaction| Ok(transaction.prepare_cached(update)?.execute((sink, row, now_ms))? as u64))
+    }
+
+    fn failed_through(&self, sink: &str, row: i64, error: &str) -> Result<(), JournalError> {
+        let update = "UPDATE outbox SET attempts = attempts + 1, last_error = ?3
+            WHERE sink = ?1 AND status = 'pending' AND id <= ?2";
+        self.0.write(|transaction| {
+            transaction.prepare_cached(update)?.execute((sink, row, shortened(error)))?;
+            Ok(())
+        })
+    }
+
+    fn is_row(&self, sink: &str, row: i64, event_id: &Uuid) -> Result<bool, JournalError> {
         let reader = self.0.reader();
-        let mut statement = reader.prepare_cached(DUE)?;
-        let mut rows = statement.query((sink, now_ms, i64::try_from(most).unwrap_or(i64::MAX)))?;
-        let mut due = Vec::new();
-        while let Some(row) = rows.next()? {
-            due.push(read(row)?);
-        }
-        Ok(due)
+        let mut statement = reader.prepare_cached(IS_ROW)?;
+        Ok(statement.query_row((sink, row, event_id.to_string()), |found| found.get(0))?)
     }
 
     fn delivered(&self, row: i64, now_ms: i64) -> Result<(), JournalError> {
@@ -76,15 +107,30 @@ impl Outbox for LocalOutbox {
 }
 
 impl LocalOutbox {
+    fn rows(&self, query: &str, parameters: impl rusqlite::Params) -> Result<Vec<Row>, JournalError> {
+        let reader = self.0.reader();
+        let mut statement = reader.prepare_cached(query)?;
+        let mut found = statement.query(parameters)?;
+        let mut rows = Vec::new();
+        while let Some(row) = found.next()? {
+            rows.push(read(row)?);
+        }
+        Ok(rows)
+    }
+
     /// Changes a pending row. One that is closed stays as it is: a late second answer changes nothing.
     fn mark(&self, update: &str, row: i64, time: i64, error: Option<&str>) -> Result<(), JournalError> {
-        let error = error.map(|error| &error[..error.floor_char_boundary(ERROR_BYTES)]);
+        let error = error.map(shortened);
         self.0.write(|transaction| {
             let sql = format!("{update} WHERE id = ?1 AND status = 'pending'");
             transaction.prepare_cached(&sql)?.execute((row, time, error))?;
             Ok(())
         })
     }
+}
+
+fn shortened(error: &str) -> &str {
+    &error[..error.floor_char_boundary(ERROR_BYTES)]
 }
 
 fn told(connection: &Connection, shared_event_id: &Uuid) -> Result<Vec<String>, JournalError> {

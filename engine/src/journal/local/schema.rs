@@ -10,7 +10,7 @@ pub(in crate::journal) const FORMAT: Format = Format { application: 0x5453_4a31,
 /// Times are milliseconds since the epoch, but for `event_time`, `started` and `ended`: seconds, as in the record.
 const VERSION_1: &str = "
 CREATE TABLE meta(
-    key TEXT PRIMARY KEY NOT NULL,      -- created, partitions, committed, dropped
+    key TEXT PRIMARY KEY NOT NULL,      -- created, identity, partitions, committed, dropped
     value INTEGER NOT NULL
 ) WITHOUT ROWID;
 
