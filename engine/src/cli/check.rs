@@ -8,8 +8,9 @@ use secrecy::ExposeSecret;
 
 use super::args::CheckArgs;
 use super::exit::{self, Exit, Failure};
-use crate::config::{self, Config, KafkaSourceConfig, SinkKind, SourceKind};
+use crate::config::{self, Config, KafkaSinkConfig, KafkaSourceConfig, SinkKind, SourceKind};
 use crate::kafka::probe::{Wanted, probe};
+use crate::kafka::{Cause, Trouble};
 
 /// How long a receiver may take to answer.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -58,6 +59,7 @@ fn connect(config: &Config) -> Vec<(String, Result<String, String>)> {
     for sink in &config.sinks {
         let said = match &sink.kind {
             SinkKind::Stdout => Ok("standard output".to_owned()),
+            SinkKind::Kafka(sink) => takes(sink),
             SinkKind::Webhook(webhook) => reachable(webhook.url.expose_secret()),
         };
         tried.push((format!("sinks.{}", sink.name), said));
@@ -70,6 +72,20 @@ fn answers(source: &KafkaSourceConfig) -> Result<String, String> {
     let wanted = Wanted { topics: &source.topics, group: Some(&source.group_id), read: true };
     let found = probe(&source.cluster, wanted, PATIENCE).map_err(|trouble| trouble.sentence)?;
     Ok(format!("{} answers: {found}", source.cluster.named()))
+}
+
+/// Whether the cluster lets us in and the topic is there, or would be made. Whether we may write to it only writing
+/// shows, and nobody is alerted.
+fn takes(sink: &KafkaSinkConfig) -> Result<String, String> {
+    let (cluster, topics) = (&sink.topic.cluster, [sink.topic.name.clone()]);
+    let wanted = Wanted { topics: &topics, group: sink.transactional_id.as_deref(), read: false };
+    match probe(cluster, wanted, PATIENCE) {
+        Ok(found) => Ok(format!("{} answers: {found}", cluster.named())),
+        Err(Trouble { cause: Cause::UnknownTopic, .. }) if sink.topic.create.is_some() => {
+            Ok(format!("{} answers: {} is not there yet and will be created", cluster.named(), sink.topic.name))
+        }
+        Err(trouble) => Err(trouble.sentence),
+    }
 }
 
 fn readable(path: &Path) -> Result<String, String> {

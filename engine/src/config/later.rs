@@ -3,7 +3,6 @@
 /// (section, key, value, what this version does not do).
 const LATER: &[(&str, &str, &str, &str)] = &[
     ("sources", "type", "sqs", "read from SQS"),
-    ("sinks", "type", "kafka", "write to Kafka"),
     ("sinks", "type", "sns", "publish to SNS"),
     ("sinks", "type", "sqs", "send to SQS"),
     ("sinks", "type", "s3", "write to S3"),

@@ -4,9 +4,9 @@
 //! the journal commits the answer as rows of the [`outbox`], and one [`worker`] a sink empties it. What a worker
 //! does next is decided by its [`scheduler`], which is a value without clock or I/O; how a failure is classified
 //! stands in [`retry`]; the [`sinks`] speak to the outside; what cannot be delivered or read ends in the
-//! [`deadletter`].
+//! [`deadletter`]. A sink that can keep our position beside its output is emptied by [`ordered`] instead of a worker.
 //!
-//! Guarantee: at least once, in order per incident and sink. A row is given up after its deadline or when its
+//! Guarantee: at least once, in order per incident and sink; exactly once where the position is kept with the output. A row is given up after its deadline or when its
 //! receiver refuses it for good, and then stands in the dead-letter file: never silence.
 
 pub mod matching;
@@ -18,10 +18,13 @@ pub mod scheduler;
 pub mod sinks;
 pub mod deadletter;
 pub mod observer;
+pub mod sample;
 pub mod worker;
+pub mod ordered;
 
 pub use deadletter::DeadLetters;
 pub use observer::{Observer, Outcome};
+pub use ordered::Ordered;
 pub use outbox::{Outbox, Row};
 pub use routes::Router;
 pub use worker::Worker;

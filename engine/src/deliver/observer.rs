@@ -32,6 +32,15 @@ pub trait Observer: Send + Sync {
     /// What is pending, and how long the oldest has been; also the last error, until something was delivered.
     fn depth(&self, sink: &str, rows: u64, oldest: Option<Duration>, last_error: Option<&str>);
 
+    /// The receiver takes nothing, for this reason.
+    fn down(&self, sink: &str, error: &str);
+
+    /// The receiver takes what it is given (again).
+    fn up(&self, sink: &str);
+
+    /// Another process delivers in our place, and this one must end.
+    fn superseded(&self, sink: &str, why: &str);
+
     /// The outbox or the dead-letter file could not be read or written: delivery waits and tries again.
     fn store_failed(&self, sink: &str, error: &str);
 }

@@ -31,6 +31,12 @@ impl Observer for Watched {
 
     fn depth(&self, _: &str, _: u64, _: Option<Duration>, _: Option<&str>) {}
 
+    fn down(&self, _: &str, _: &str) {}
+
+    fn up(&self, _: &str) {}
+
+    fn superseded(&self, _: &str, _: &str) {}
+
     fn store_failed(&self, _: &str, _: &str) {
         self.store_failures.add_permits(1);
     }

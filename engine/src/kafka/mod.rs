@@ -8,8 +8,12 @@ mod trouble;
 mod token;
 mod handshake;
 pub mod probe;
+mod topic;
+mod producing;
 
 pub use access::Access;
 pub use cluster::{Cluster, Password, Sasl, ScramHash, Tls};
+pub use producing::{Producing, Report};
 pub use token::{Oidc, Token, TokenError};
+pub use topic::{NewTopic, Topic};
 pub use trouble::{Cause, Trouble, diagnose};

@@ -9,8 +9,9 @@ mod wiring;
 pub use history::History;
 pub use shared::Shared;
 pub use state::State;
-pub(crate) use wiring::sensitivity;
+pub(crate) use wiring::{sensitivity, try_sink};
 
+use std::hash::{BuildHasher as _, Hasher as _, RandomState};
 use std::sync::Arc;
 use std::sync::mpsc::{SyncSender, sync_channel};
 use std::thread::JoinHandle;
@@ -21,7 +22,8 @@ use tokio::sync::watch;
 
 use crate::clock::{Clock, instant};
 use crate::config::{Config, SourceConfig, SourceKind};
-use crate::deliver::{DeadLetters, Worker};
+use crate::deliver::deadletter::Post;
+use crate::deliver::{DeadLetters, Ordered, Worker};
 use crate::http;
 use crate::ingest::Reject;
 use crate::journal::Journal as _;
@@ -30,6 +32,7 @@ use crate::source::simulated::{SimulatedSource, Simulation};
 use crate::source::{Intake, Load, Stop};
 use crate::telemetry::{Metrics, Names};
 use driver::Driver;
+use wiring::Outlet;
 
 /// A source that the caller brings, for instance the demo's.
 pub type Extra = Box<dyn FnOnce(Intake, Clock) + Send>;
@@ -45,6 +48,7 @@ pub struct Service {
     driver: JoinHandle<anyhow::Result<State>>,
     sources: Vec<JoinHandle<()>>,
     delivery: Delivery,
+    dead: Arc<DeadLetters>,
     server: http::Server,
     clock: Clock,
     grace: Duration,
@@ -77,12 +81,14 @@ impl Service {
         }
         let metrics = Arc::new(Metrics::new(&names(config))?);
         let history = History::open(&config.data_dir)?;
-        let shared = Arc::new(Shared::new(config, metrics.clone(), &clock, history));
+        let shared = Arc::new(Shared::new(config, metrics.clone(), &clock, history, stop.clone()));
         shared.baseline(&state.spine.detect().sizes());
         let configured: Vec<String> = config.sources.iter().map(|source| source.name.clone()).collect();
         state.spine.start(&config.detect_settings(), &configured, env!("CARGO_PKG_VERSION"), clock.now())?;
 
-        let dead = Arc::new(DeadLetters::open(&config.data_dir, config.limits.dead_letter_bytes.0));
+        let dead = DeadLetters::open(&config.data_dir, config.limits.dead_letter_bytes.0);
+        let post = config.dead_letter_topic.clone().map(|topic| Post::open(topic, shared.clone())).transpose()?;
+        let dead = Arc::new(dead.with_post(post));
         let delivery = Delivery::start(config, &state, &dead, &shared, &clock)?;
         let server = http::Server::start(&http::Settings::from(config), shared.clone(), metrics)?;
         let address = server.address();
@@ -96,7 +102,7 @@ impl Service {
             stop: stop.clone(),
             clock: clock.clone(),
             shared: shared.clone(),
-            dead,
+            dead: dead.clone(),
             snapshot_interval: config.snapshot_interval,
             group_records: config.limits.entry_records(),
         };
@@ -107,7 +113,18 @@ impl Service {
             // With the driver goes the end of the channel that a source may still be waiting to send to.
             result.map(|()| driver.state)
         })?;
-        Ok(Service { address, stop, shared, driver, sources, delivery, server, clock, grace: config.shutdown_grace })
+        Ok(Service {
+            address,
+            stop,
+            shared,
+            driver,
+            sources,
+            delivery,
+            dead,
+            server,
+            clock,
+            grace: config.shutdown_grace,
+        })
     }
 
     /// Waits until somebody asks to stop (or the spine cannot go on), then ends in order: sources, journal,
@@ -125,8 +142,13 @@ impl Service {
             driven.and_then(|mut state| state.snapshot_all().context("the last snapshots could not be stored"));
         let grace = i64::try_from(self.grace.as_millis()).unwrap_or(i64::MAX);
         self.delivery.finish(self.clock.now().saturating_add(grace), self.grace);
+        self.dead.close();
         self.server.stop();
-        stored
+        stored?;
+        match self.shared.superseded() {
+            Some(why) => Err(anyhow::anyhow!("{why}")),
+            None => Ok(()),
+        }
     }
 }
 
@@ -145,17 +167,22 @@ impl Delivery {
             .build()?;
         let (shutdown, asked) = watch::channel(None);
         let mut workers = Vec::new();
-        for (sink, limits) in wiring::sinks(config)? {
-            let worker = Worker {
-                sink,
-                limits,
-                outbox: Arc::new(state.outbox.clone()),
-                dead_letters: dead.clone(),
-                clock: clock.clone(),
-                observer: shared.clone(),
-                shutdown: asked.clone(),
-            };
-            workers.push(runtime.spawn(worker.run()));
+        let (identity, owner) = (state.spine.journal().identity(), drawn());
+        for (outlet, limits) in wiring::outlets(config, identity, shared)? {
+            let (outbox, dead_letters) = (Arc::new(state.outbox.clone()), dead.clone());
+            let (clock, observer, shutdown) = (clock.clone(), shared.clone(), asked.clone());
+            workers.push(match outlet {
+                Outlet::Worker(sink) => {
+                    let worker = Worker { sink, limits, outbox, dead_letters, clock, observer, shutdown };
+                    runtime.spawn(worker.run())
+                }
+                Outlet::Ordered(name, output) => {
+                    let ordered =
+                        Ordered { name, output, owner, outbox, dead_letters, clock, observer, limits, shutdown };
+                    let handle = runtime.handle().clone();
+                    runtime.spawn_blocking(move || ordered.run(&handle))
+                }
+            });
         }
         Ok(Delivery { runtime, workers, shutdown })
     }
@@ -173,6 +200,11 @@ impl Delivery {
         });
         self.runtime.shutdown_timeout(Duration::from_secs(1));
     }
+}
+
+/// Names this process among all that ever write in its place. No state follows from it.
+fn drawn() -> u64 {
+    RandomState::new().build_hasher().finish()
 }
 
 fn start_sources(

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
 use dashmap::DashMap;
@@ -23,6 +23,7 @@ use crate::http::{
     Queries, QueryError, Reason, RecordTotals, SeriesStatus, SinkStatus, SourceStatus, Status,
 };
 use crate::journal::{Journal as _, Space};
+use crate::source::Stop;
 use crate::spine::Taken;
 use crate::telemetry::{DeliveryOutcome, Metrics, Outcome, SeriesKind, SeriesName, StateKind};
 
@@ -31,6 +32,9 @@ use super::state::State;
 
 /// The main loop is taken for dead when it has not moved for this long.
 const DEAD_AFTER: Duration = Duration::from_secs(60);
+
+/// What the problem of a sink that takes nothing is called, before the sink's name.
+const SINK: &str = "sinks.";
 
 /// What all threads share.
 pub struct Shared {
@@ -56,6 +60,9 @@ pub struct Shared {
     gauges: (Mutex<Vec<SeriesName>>, usize),
     /// What the log last said of each account's learning.
     stages: Mutex<BTreeMap<String, LearningStage>>,
+    stop: Stop,
+    /// Why this process has to end, when another has taken its place.
+    superseded: OnceLock<String>,
 }
 
 /// Insights that a listener may be behind before it misses some.
@@ -70,7 +77,7 @@ struct Seen {
 }
 
 impl Shared {
-    pub(super) fn new(config: &Config, metrics: Arc<Metrics>, clock: &Clock, history: History) -> Shared {
+    pub(super) fn new(config: &Config, metrics: Arc<Metrics>, clock: &Clock, history: History, stop: Stop) -> Shared {
         let sources = config.sources.iter().map(|source| {
             let status = SourceStatus {
                 name: source.name.clone(),
@@ -107,7 +114,14 @@ impl Shared {
             news: broadcast::Sender::new(LISTENER_LAG),
             gauges: (Mutex::default(), config.metrics_series_limit),
             stages: Mutex::default(),
+            stop,
+            superseded: OnceLock::new(),
         }
+    }
+
+    /// Why another process has taken the place of this one, if one has.
+    pub(super) fn superseded(&self) -> Option<&str> {
+        self.superseded.get().map(String::as_str)
     }
 
     /// Insights as they are recorded from now on. A listener that falls behind misses some.
@@ -366,6 +380,24 @@ fn learning(of: Learning) -> AccountLearning {
     }
 }
 
+impl deliver::deadletter::Postmaster for Shared {
+    fn posted(&self, outcome: deliver::deadletter::Posted) {
+        self.metrics.dead_letter_messages(outcome == deliver::deadletter::Posted::Sent).inc();
+    }
+
+    fn trouble(&self, why: Option<&str>) {
+        match why {
+            Some(why) => self.problem("dead_letter.kafka", why),
+            None => self.mended("dead_letter.kafka"),
+        }
+    }
+}
+
+/// Key of the problem of a sink that takes nothing.
+fn sink_problem(sink: &str) -> String {
+    format!("{SINK}{sink}")
+}
+
 impl InsightReader for Shared {
     fn insights(&self, filter: &Filter, limit: usize, cursor: Option<&str>) -> Result<Page, QueryError> {
         self.history.insights(filter, limit, cursor)
@@ -396,6 +428,11 @@ impl Queries for Shared {
         if let Some(why) = self.problems.get("journal") {
             reasons.push(Reason { code: "journal", text: format!("nothing is taken in: {}", why.value()) });
         }
+        let sinks = self.problems.iter().filter(|entry| entry.key().starts_with(SINK));
+        reasons.extend(sinks.map(|entry| Reason {
+            code: "sink",
+            text: format!("{} takes nothing, insights wait: {}", entry.key(), entry.value()),
+        }));
         reasons
     }
 
@@ -426,6 +463,7 @@ impl deliver::Observer for Shared {
         let metrics = self.metrics.sink(sink);
         metrics.outbox_rows.set(rows as i64);
         metrics.outbox_oldest.set(age.unwrap_or(0.0));
+        metrics.down.set(i64::from(last_error.is_some()));
         let status = SinkStatus {
             name: sink.to_owned(),
             outbox_rows: rows,
@@ -433,6 +471,22 @@ impl deliver::Observer for Shared {
             last_error: last_error.map(str::to_owned),
         };
         self.sinks.insert(sink.to_owned(), status);
+    }
+
+    fn down(&self, sink: &str, error: &str) {
+        self.problem(&sink_problem(sink), error);
+    }
+
+    fn up(&self, sink: &str) {
+        self.mended(&sink_problem(sink));
+    }
+
+    /// Two processes with one journal's past must not both tell what follows from it.
+    fn superseded(&self, sink: &str, why: &str) {
+        let why = format!("sinks.{sink}: {why}");
+        tracing::error!(%why, "stopping");
+        let _first_reason_stands = self.superseded.set(why);
+        self.stop.request();
     }
 
     fn store_failed(&self, sink: &str, error: &str) {

@@ -1,6 +1,7 @@
 //! From what the configuration means to what the delivery room is made of.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -8,12 +9,19 @@ use secrecy::{ExposeSecret as _, SecretSlice, SecretString};
 use trailsight_schemas::insight::{Direction, InsightFormat, Sensitivity};
 
 use crate::config::written::{InsightFormat as Format, Level};
-use crate::config::{Config, MatchConfig, SinkConfig, SinkKind};
+use crate::config::{Config, KafkaSinkConfig, MatchConfig, SinkConfig, SinkKind, WebhookConfig};
 use crate::deliver::matching::MatchSpec;
 use crate::deliver::mutes::MuteSpec;
+use crate::deliver::ordered::Output;
+use crate::deliver::outbox::Row;
 use crate::deliver::routes::{RouteSpec, Router, SinkSpec};
 use crate::deliver::scheduler::Limits;
-use crate::deliver::sinks::{Kind, Sink, Stdout, Webhook, WebhookSpec};
+use crate::deliver::sinks::{KafkaOutput, KafkaSpec, Kind, Sink, Stdout, Webhook, WebhookSpec, send_alone};
+
+use super::shared::Shared;
+
+/// Longest wait between two attempts at a broker that does not answer: brokers come back within a minute.
+const BROKER_BACKOFF: Duration = Duration::from_secs(15);
 
 /// The rules that say who is told.
 pub(super) fn router(config: &Config) -> anyhow::Result<Router> {
@@ -55,27 +63,85 @@ pub(super) fn router(config: &Config) -> anyhow::Result<Router> {
     })
 }
 
-/// Every sink with its bounds.
-pub(super) fn sinks(config: &Config) -> anyhow::Result<Vec<(Arc<Sink>, Limits)>> {
-    config.sinks.iter().map(sink).collect()
+/// How the outbox of a sink is emptied.
+pub(super) enum Outlet {
+    /// Row by row.
+    Worker(Arc<Sink>),
+    /// In order, many rows as one unit, by a thread of its own; the name of the sink.
+    Ordered(String, Box<dyn Output>),
 }
 
-fn sink(config: &SinkConfig) -> anyhow::Result<(Arc<Sink>, Limits)> {
-    let (kind, limits) = match &config.kind {
+/// Every sink with its bounds. `identity` is the data directory's.
+pub(super) fn outlets(config: &Config, identity: u64, shared: &Arc<Shared>) -> anyhow::Result<Vec<(Outlet, Limits)>> {
+    config.sinks.iter().map(|sink| outlet(sink, identity, shared)).collect()
+}
+
+fn outlet(sink: &SinkConfig, identity: u64, shared: &Arc<Shared>) -> anyhow::Result<(Outlet, Limits)> {
+    let (kind, limits) = match &sink.kind {
         // Lines of one stream are in order; nothing is gained by writing several at once.
         SinkKind::Stdout => (Kind::Stdout(Stdout::open()?), Limits { in_flight: 1, ..Limits::default() }),
         SinkKind::Webhook(hook) => {
-            let spec = WebhookSpec {
-                url: hook.url.clone(),
-                secrets: hook.secrets.iter().map(key).collect(),
-                headers: hook.headers.clone(),
-                timeout: hook.timeout,
-            };
             let limits = Limits { in_flight: hook.max_in_flight, deadline: hook.deadline, ..Limits::default() };
-            (Kind::Webhook(Box::new(Webhook::new(&spec)?)), limits)
+            (Kind::Webhook(Box::new(Webhook::new(&spec(hook))?)), limits)
+        }
+        SinkKind::Kafka(topic) => {
+            let (shared, name) = (shared.clone(), sink.name.clone());
+            let shortened = move || shared.metrics.sink(&name).shortened.inc();
+            let output = KafkaOutput::new(kafka(sink, topic, identity), Arc::new(shortened));
+            let limits = Limits {
+                in_flight: topic.batch,
+                deadline: topic.deadline,
+                backoff_cap: BROKER_BACKOFF,
+                ..Limits::default()
+            };
+            return Ok((Outlet::Ordered(sink.name.clone(), Box::new(output)), limits));
         }
     };
-    Ok((Arc::new(Sink { name: config.name.clone(), format: format(config.insight_format), kind }), limits))
+    let sink = Sink { name: sink.name.clone(), format: format(sink.insight_format), kind };
+    Ok((Outlet::Worker(Arc::new(sink)), limits))
+}
+
+/// Sends one row through a sink of its own making, whatever a running service does meanwhile; says who has it, or
+/// why nobody has.
+pub(crate) fn try_sink(sink: &SinkConfig, row: &Row, now_ms: i64) -> Result<String, String> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.map_err(|error| error.to_string())?;
+    let (name, format) = (sink.name.clone(), format(sink.insight_format));
+    let (kind, whose) = match &sink.kind {
+        SinkKind::Kafka(topic) => return send_alone(&kafka(sink, topic, 0), row),
+        SinkKind::Stdout => {
+            (Kind::Stdout(Stdout::open().map_err(|error| error.to_string())?), "standard output".into())
+        }
+        SinkKind::Webhook(hook) => {
+            let hook = Webhook::new(&spec(hook)).map_err(|error| error.to_string())?;
+            let address = hook.address();
+            (Kind::Webhook(Box::new(hook)), address)
+        }
+    };
+    let sink = Sink { name, format, kind };
+    runtime.block_on(sink.send(row, now_ms)).map_err(|error| error.message)?;
+    Ok(format!("{whose} has it"))
+}
+
+/// A Kafka sink as its room sees it.
+fn kafka(sink: &SinkConfig, topic: &KafkaSinkConfig, identity: u64) -> KafkaSpec {
+    let name = || format!("trailsight-{identity:016x}-{}", sink.name);
+    KafkaSpec {
+        topic: topic.topic.clone(),
+        format: format(sink.insight_format),
+        transactional_id: topic.transactional_id.clone().unwrap_or_else(name),
+        transaction_timeout: topic.transaction_timeout,
+        message_bytes: topic.message_bytes,
+    }
+}
+
+fn spec(hook: &WebhookConfig) -> WebhookSpec {
+    WebhookSpec {
+        url: hook.url.clone(),
+        secrets: hook.secrets.iter().map(key).collect(),
+        headers: hook.headers.clone(),
+        timeout: hook.timeout,
+    }
 }
 
 /// A signing key in the form of Standard Webhooks.

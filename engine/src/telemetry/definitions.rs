@@ -67,6 +67,7 @@ definitions! {
     RECORDS = "records_total" Counter ["source", "outcome"] "4 a source" "Records read, by what became of them.";
     LATE_RECORDS = "late_records_total" Counter ["source"] "1 a source" "Records older than the watermark when they came.";
     DEAD_LETTERS = "dead_letters_total" Counter ["source", "reason"] "reasons are a closed list" "What could not be read, by reason.";
+    DEAD_LETTER_MESSAGES = "dead_letter_messages_total" Counter ["outcome"] "2" "Copies of dead letters for dead_letter.kafka, by what became of them.";
     SOURCE_BYTES = "source_bytes_total" Counter ["source"] "1 a source" "Bytes read, as received.";
     SOURCE_LAG_SECONDS = "source_lag_seconds" Gauge ["source"] "1 a source" "Age of the newest event time of the source.";
     SOURCE_LAG_RECORDS = "source_lag_records" Gauge ["source"] "1 a source" "Records (files, messages) known to wait at the source.";
@@ -91,6 +92,8 @@ definitions! {
     DELIVERY = "delivery_seconds" Histogram ["sink"] "1 a sink" "Time of one attempt to deliver.";
     OUTBOX_ROWS = "outbox_rows" Gauge ["sink"] "1 a sink" "Insights that wait for delivery.";
     OUTBOX_OLDEST = "outbox_oldest_seconds" Gauge ["sink"] "1 a sink" "Age of the insight that has waited longest.";
+    SINK_DOWN = "sink_down" Gauge ["sink"] "1 a sink" "1 while the last attempt to deliver has failed.";
+    INSIGHTS_SHORTENED = "insights_shortened_total" Counter ["sink"] "1 a sink" "Insights that lost attributions to fit into a message.";
     MUTED = "muted_total" Counter ["mute"] "1 a mute" "Insights kept from people by a mute.";
     HTTP_REQUESTS = "http_requests_total" Counter ["route", "status"] "routes and statuses are closed lists" "Requests answered, by route and status.";
     HTTP_CROWDED_OUT = "http_crowded_out_total" Counter [] "1" "Connections closed at limits.http_connections because they had asked for nothing the longest.";

@@ -117,6 +117,10 @@ pub struct SinkMetrics {
     pub outbox_rows: IntGauge,
     /// Age of the insight that has waited longest, seconds.
     pub outbox_oldest: Gauge,
+    /// 1 while the last attempt has failed.
+    pub down: IntGauge,
+    /// Insights that lost attributions to fit into a message.
+    pub shortened: IntCounter,
 }
 
 impl SinkMetrics {
@@ -133,6 +137,7 @@ pub struct Metrics {
     sinks: BTreeMap<String, SinkMetrics>,
     mutes: BTreeMap<String, IntCounter>,
     dead_letters: IntCounterVec,
+    dead_letter_messages: [IntCounter; 2],
     insights: IntCounterVec,
     http_requests: IntCounterVec,
     /// Insights that a lead counted and that were not recorded.
@@ -178,6 +183,10 @@ impl Metrics {
             sinks: sinks(register, &names.sinks)?,
             mutes: mutes(register, &names.mutes)?,
             dead_letters: register_counters(register, defined::DEAD_LETTERS)?,
+            dead_letter_messages: {
+                let family = register_counters(register, defined::DEAD_LETTER_MESSAGES)?;
+                ["sent", "dropped"].map(|outcome| family.with_label_values(&[outcome]))
+            },
             insights: insights(register)?,
             http_requests: register_counters(register, defined::HTTP_REQUESTS)?,
             http_crowded_out: register_counters(register, defined::HTTP_CROWDED_OUT)?.with_label_values::<&str>(&[]),
@@ -235,6 +244,11 @@ impl Metrics {
     /// What could not be read. `reason` is a word of the program, never of a record: its type says so.
     pub fn dead_letters(&self, source: &str, reason: &'static str) -> IntCounter {
         self.dead_letters.with_label_values(&[self.source(source).label.as_str(), reason])
+    }
+
+    /// Copies of dead letters that a topic got, or did not get.
+    pub fn dead_letter_messages(&self, sent: bool) -> &IntCounter {
+        &self.dead_letter_messages[usize::from(!sent)]
     }
 
     /// Insights recorded.
@@ -334,6 +348,8 @@ fn sinks(registry: &Registry, names: &[String]) -> Result<BTreeMap<String, SinkM
     let deliveries = register_counters(registry, defined::DELIVERIES)?;
     let rows = register_gauges(registry, defined::OUTBOX_ROWS)?;
     let oldest = register_reals(registry, defined::OUTBOX_OLDEST)?;
+    let down = register_gauges(registry, defined::SINK_DOWN)?;
+    let shortened = register_counters(registry, defined::INSIGHTS_SHORTENED)?;
     let mut latencies = Vec::new();
     let mut sinks = BTreeMap::new();
     for (name, label) in named(names) {
@@ -344,6 +360,8 @@ fn sinks(registry: &Registry, names: &[String]) -> Result<BTreeMap<String, SinkM
             seconds,
             outbox_rows: rows.with_label_values(&[&label]),
             outbox_oldest: oldest.with_label_values(&[&label]),
+            down: down.with_label_values(&[&label]),
+            shortened: shortened.with_label_values(&[&label]),
         };
         sinks.insert(name, sink);
     }

@@ -23,7 +23,7 @@ mod sources;
 
 pub use kafka::{KafkaSourceConfig, Start};
 pub use rules::{MatchConfig, MuteConfig, RouteConfig};
-pub use sinks::{SinkConfig, SinkKind, WebhookConfig};
+pub use sinks::{KafkaSinkConfig, SinkConfig, SinkKind, WebhookConfig};
 pub use sources::{SourceConfig, SourceKind};
 
 /// A configuration that holds together.
@@ -45,6 +45,8 @@ pub struct Config {
     pub routes: Vec<RouteConfig>,
     /// In the order of the file.
     pub mutes: Vec<MuteConfig>,
+    /// The topic that gets a copy of every dead letter.
+    pub dead_letter_topic: Option<crate::kafka::Topic>,
     /// The page, the API, the metrics.
     pub http: HttpConfig,
     /// What bounds memory, disk and input.
@@ -201,6 +203,7 @@ pub(super) fn resolve(
     }
     let sources = sources::resolve(&mut context, &written.sources);
     let sinks = sinks::resolve(&mut context, &written.sinks);
+    let dead_letter_topic = sinks::dead_letter(&mut context, &written.dead_letter);
     let (routes, mutes) = rules::resolve(&mut context, &written);
     let detection = settings::detection(&mut context, &written.detection);
     let http = serving::http(&mut context, &written.http);
@@ -215,6 +218,7 @@ pub(super) fn resolve(
         sinks,
         routes,
         mutes,
+        dead_letter_topic,
         http,
         limits: written.limits.clone(),
         metrics_series_limit: written.metrics.series_limit,

@@ -11,7 +11,8 @@ use secrecy::{ExposeSecret, SecretSlice, SecretString};
 
 use super::Context;
 use crate::config::secret::{REDACTED, Secret};
-use crate::config::written::{InsightFormat, Sink, Webhook};
+use crate::config::written::{CreateTopic, DeadLetter, InsightFormat, KafkaSink, Sink, Webhook};
+use crate::kafka;
 
 /// Headers that the sink sets itself.
 const OWN_HEADERS: &[&str] = &[
@@ -43,6 +44,8 @@ pub enum SinkKind {
     Stdout,
     /// An HTTP receiver.
     Webhook(Box<WebhookConfig>),
+    /// A Kafka topic.
+    Kafka(Box<KafkaSinkConfig>),
 }
 
 impl SinkKind {
@@ -50,7 +53,7 @@ impl SinkKind {
     pub fn is_for_machines(&self) -> bool {
         match self {
             SinkKind::Stdout => false,
-            SinkKind::Webhook(_) => true,
+            SinkKind::Webhook(_) | SinkKind::Kafka(_) => true,
         }
     }
 }
@@ -72,12 +75,30 @@ pub struct WebhookConfig {
     pub max_in_flight: usize,
 }
 
+/// A Kafka topic.
+#[derive(Clone, Debug)]
+pub struct KafkaSinkConfig {
+    /// Where to.
+    pub topic: kafka::Topic,
+    /// `None`: one made of the data directory's identity and the sink's name.
+    pub transactional_id: Option<String>,
+    /// When the broker aborts what was left open.
+    pub transaction_timeout: Duration,
+    /// Largest message.
+    pub message_bytes: usize,
+    /// Most insights in a transaction.
+    pub batch: usize,
+    /// For all attempts of one insight.
+    pub deadline: Duration,
+}
+
 impl SinkKind {
     /// The word in the configuration.
     pub fn as_str(&self) -> &'static str {
         match self {
             SinkKind::Stdout => "stdout",
             SinkKind::Webhook(_) => "webhook",
+            SinkKind::Kafka(_) => "kafka",
         }
     }
 }
@@ -88,6 +109,10 @@ pub(super) fn resolve(context: &mut Context<'_>, sinks: &BTreeMap<String, Sink>)
         context.name("sinks", name);
         let (insight_format, kind) = match sink {
             Sink::Stdout(stdout) => (stdout.insight_format, Some(SinkKind::Stdout)),
+            Sink::Kafka(sink) => {
+                let kind = kafka(context, &format!("sinks.{name}"), sink);
+                (sink.insight_format, kind.map(|kind| SinkKind::Kafka(Box::new(kind))))
+            }
             Sink::Webhook(hook) => {
                 let kind = webhook(context, &format!("sinks.{name}"), hook);
                 (hook.insight_format, kind.map(|kind| SinkKind::Webhook(Box::new(kind))))
@@ -117,6 +142,46 @@ fn webhook(context: &mut Context<'_>, key: &str, hook: &Webhook) -> Option<Webho
         deadline: hook.deadline.duration(),
         max_in_flight: hook.max_in_flight,
     })
+}
+
+fn kafka(context: &mut Context<'_>, key: &str, sink: &KafkaSink) -> Option<KafkaSinkConfig> {
+    let cluster = super::kafka::cluster(context, key, &sink.brokers, sink.tls.as_ref(), sink.sasl.as_ref());
+    Some(KafkaSinkConfig {
+        topic: topic(context, key, cluster, &sink.topic, sink.create_topic)?,
+        transactional_id: sink.transactional_id.clone(),
+        transaction_timeout: sink.transaction_timeout.duration(),
+        message_bytes: usize::try_from(sink.message_bytes.0).unwrap_or(usize::MAX),
+        batch: sink.batch,
+        deadline: sink.deadline.duration(),
+    })
+}
+
+pub(super) fn dead_letter(context: &mut Context<'_>, written: &DeadLetter) -> Option<kafka::Topic> {
+    let written = written.kafka.as_ref()?;
+    let (key, tls, sasl) = ("dead_letter.kafka", written.tls.as_ref(), written.sasl.as_ref());
+    let cluster = super::kafka::cluster(context, key, &written.brokers, tls, sasl);
+    topic(context, key, cluster, &written.topic, written.create_topic)
+}
+
+/// A topic that is written to.
+fn topic(
+    context: &mut Context<'_>,
+    key: &str,
+    cluster: Option<kafka::Cluster>,
+    name: &str,
+    create: Option<CreateTopic>,
+) -> Option<kafka::Topic> {
+    let key = format!("{key}.topic");
+    super::kafka::topic_name(context, &key, name);
+    if name.starts_with('^') {
+        context.problem(key, name, "is a pattern", "the name of one topic");
+    }
+    let create = create.map(|wanted| kafka::NewTopic {
+        partitions: wanted.partitions,
+        replication: wanted.replication,
+        retention: wanted.retention.map(|span| span.duration()),
+    });
+    Some(kafka::Topic { cluster: cluster?, name: name.to_owned(), create })
 }
 
 fn url(context: &mut Context<'_>, key: &str, secret: &Secret) -> Option<SecretString> {

@@ -12,17 +12,19 @@ use serde::{Deserialize, Serialize};
 use super::units::Span;
 
 mod kafka;
+mod dead_letter;
 mod limits;
 mod rules;
 mod serving;
 mod sinks;
 mod sources;
 
+pub use dead_letter::{DeadLetter, DeadLetterTopic};
 pub use kafka::{GroupProtocol, KafkaSource, Mechanism, OnGap, Sasl, Tls};
 pub use limits::Limits;
 pub use rules::{Match, Mute, Route};
 pub use serving::{Http, Log, LogFormat, Metrics, Role, Token};
-pub use sinks::{InsightFormat, Sink, Stdout, Webhook, WebhookFormat};
+pub use sinks::{CreateTopic, InsightFormat, KafkaSink, Sink, Stdout, Webhook, WebhookFormat};
 pub use sources::{Files, Simulated, Source};
 
 /// The whole file. Every key has a default.
@@ -43,6 +45,8 @@ pub struct Written {
     pub detection: Detection,
     /// Where insights go; the key is the sink's name.
     pub sinks: BTreeMap<String, Sink>,
+    /// Where dead letters go besides the files in the data directory.
+    pub dead_letter: DeadLetter,
     /// The page, the API, the metrics.
     pub http: Http,
     /// The opt-in gauges of single series.
@@ -116,6 +120,7 @@ impl Default for Written {
             sources: BTreeMap::new(),
             detection: Detection::default(),
             sinks: BTreeMap::new(),
+            dead_letter: DeadLetter::default(),
             http: Http::default(),
             metrics: Metrics::default(),
             limits: Limits::default(),

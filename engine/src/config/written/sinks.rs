@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::kafka::{Sasl, Tls};
 use crate::config::secret::Secret;
-use crate::config::units::Span;
+use crate::config::units::{Size, Span};
 
 /// Where insights go.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
@@ -16,6 +17,8 @@ pub enum Sink {
     Stdout(Stdout),
     /// An HTTP POST for each insight.
     Webhook(Webhook),
+    /// A message of a Kafka topic for each insight.
+    Kafka(Box<KafkaSink>),
 }
 
 /// One JSON object a line on standard output.
@@ -61,6 +64,66 @@ pub struct Webhook {
     pub headers: BTreeMap<String, Secret>,
 }
 
+/// A message of a Kafka topic for each insight, exactly once for who reads with `isolation.level=read_committed`.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct KafkaSink {
+    /// `host:port` of the brokers that are asked first.
+    #[schemars(length(min = 1, max = 64))]
+    pub brokers: Vec<String>,
+    /// The topic.
+    #[schemars(length(min = 1, max = 249))]
+    pub topic: String,
+    /// With or without the `trailsight` key.
+    #[serde(default)]
+    pub insight_format: InsightFormat,
+    /// The name under which we write, and of the group that holds how far we have come; ACLs name it. Default:
+    /// one that is fixed for the data directory and the sink.
+    #[schemars(length(min = 1, max = 200))]
+    pub transactional_id: Option<String>,
+    /// After how long the broker aborts what a process that is gone left open; until then readers wait. The broker's
+    /// own limit is `transaction.max.timeout.ms`.
+    #[serde(default = "transaction_timeout")]
+    #[schemars(extend("x-min" = "5s", "x-max" = "15m"))]
+    pub transaction_timeout: Span,
+    /// Largest message, where the topic's `max.message.bytes` is not lower. A larger insight loses attributions, and
+    /// one that is too large even so goes to the dead letter.
+    #[serde(default = "message_bytes")]
+    #[schemars(extend("x-min" = "1KiB", "x-max" = "64MiB"))]
+    pub message_bytes: Size,
+    /// Most insights in one transaction.
+    #[serde(default = "batch")]
+    #[schemars(range(min = 1, max = 1000))]
+    pub batch: usize,
+    /// How long attempts go on before the insight is put into the dead letter.
+    #[serde(default = "deadline")]
+    #[schemars(extend("x-min" = "1m", "x-max" = "7d"))]
+    pub deadline: Span,
+    /// Creates the topic where it is missing. Without it the topic has to be there.
+    pub create_topic: Option<CreateTopic>,
+    /// TLS; with it alone, even empty, the connection is encrypted.
+    pub tls: Option<Tls>,
+    /// Who we are.
+    pub sasl: Option<Sasl>,
+}
+
+/// How a topic is created.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CreateTopic {
+    /// Partitions.
+    #[serde(default = "one")]
+    #[schemars(range(min = 1, max = 10_000))]
+    pub partitions: u16,
+    /// Brokers that hold each partition.
+    #[serde(default = "one")]
+    #[schemars(range(min = 1, max = 100))]
+    pub replication: u16,
+    /// How long messages are kept. None: what the broker thinks fit.
+    #[schemars(extend("x-min" = "1m", "x-max" = "3650d"))]
+    pub retention: Option<Span>,
+}
+
 /// What the body of a webhook is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
@@ -91,4 +154,20 @@ fn deadline() -> Span {
 
 fn max_in_flight() -> usize {
     4
+}
+
+fn transaction_timeout() -> Span {
+    Span::minutes(2)
+}
+
+fn message_bytes() -> Size {
+    Size::mebibytes(1)
+}
+
+fn batch() -> usize {
+    100
+}
+
+fn one() -> u16 {
+    1
 }

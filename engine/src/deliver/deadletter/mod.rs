@@ -1,9 +1,11 @@
 //! What could not be read, and what could not be delivered: two bounded files in the data directory.
 //!
 //! `dead-letter/records.ndjson` holds rejected records with position, reason and a bounded excerpt;
-//! `dead-letter/insights.ndjson` holds insights that a sink did not take, with sink and reason, whole.
+//! `dead-letter/insights.ndjson` holds insights that a sink did not take, with sink and reason, whole. The same lines
+//! can go to a Kafka topic too ([`Post`]).
 
 mod rotating;
+mod topic;
 
 use std::path::Path;
 
@@ -14,12 +16,15 @@ use super::outbox::Row;
 use crate::ingest::Reject;
 use rotating::Rotating;
 pub use rotating::{Counts, DeadLetterError, MIN_LIMIT};
+use topic::Letter;
+pub use topic::{Post, Posted, Postmaster};
 
 /// Both files; shared by sources and delivery workers.
 #[derive(Debug)]
 pub struct DeadLetters {
     records: Rotating,
     insights: Rotating,
+    post: Option<Post>,
 }
 
 #[derive(Serialize)]
@@ -50,6 +55,25 @@ impl DeadLetters {
         DeadLetters {
             records: Rotating::open(&directory, "records", limit),
             insights: Rotating::open(&directory, "insights", limit),
+            post: None,
+        }
+    }
+
+    /// A copy of everything goes this way too.
+    pub fn with_post(self, post: Option<Post>) -> DeadLetters {
+        DeadLetters { post, ..self }
+    }
+
+    /// Ends the way to the topic, if there is one.
+    pub fn close(&self) {
+        if let Some(post) = &self.post {
+            post.close();
+        }
+    }
+
+    fn copy(&self, key: &str, headers: Vec<(&'static str, String)>, value: &[u8]) {
+        if let Some(post) = &self.post {
+            post.send(Letter { key: key.to_owned(), headers, value: value.to_vec() });
         }
     }
 
@@ -62,7 +86,15 @@ impl DeadLetters {
             reason: reject.reason,
             excerpt: &reject.excerpt,
         };
-        self.records.append(&encode(&line)?)
+        let line = encode(&line)?;
+        let headers = vec![
+            ("kind", "record".to_owned()),
+            ("source", reject.source.clone()),
+            ("position", format!("{}:{}", reject.path, reject.offset)),
+            ("reason", reject.reason.to_owned()),
+        ];
+        self.copy(&reject.source, headers, &line);
+        self.records.append(&line)
     }
 
     /// Puts every rejected record so far on disk; called before the source is acknowledged.
@@ -87,7 +119,15 @@ impl DeadLetters {
         line.extend_from_slice(b",\"insight\":");
         line.extend_from_slice(if storable(&row.insight_json) { &row.insight_json } else { b"null" });
         line.push(b'}');
-        self.insights.append_durably(&line)
+        self.insights.append_durably(&line)?;
+        let headers = vec![
+            ("kind", "insight".to_owned()),
+            ("sink", row.sink.clone()),
+            ("insight-id", row.event_id.to_string()),
+            ("reason", reason.to_owned()),
+        ];
+        self.copy(&row.shared_event_id.to_string(), headers, &line);
+        Ok(())
     }
 
     /// What became of rejected records.

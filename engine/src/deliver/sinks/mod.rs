@@ -3,6 +3,7 @@
 mod signature;
 mod stdout;
 mod webhook;
+mod kafka;
 
 use std::borrow::Cow;
 
@@ -11,6 +12,8 @@ use trailsight_schemas::insight::{InsightEvent, InsightFormat};
 use super::outbox::Row;
 use super::retry::{Retry, SendError};
 
+pub(crate) use kafka::send_alone;
+pub use kafka::{KafkaOutput, KafkaSpec};
 pub use signature::{KeyError, MAX_KEYS, Signer};
 pub use stdout::Stdout;
 pub use webhook::{Webhook, WebhookError, WebhookSpec};
