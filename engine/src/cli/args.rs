@@ -7,7 +7,9 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use trailsight_schemas::time::parse_rfc3339;
 
 use crate::config::Inputs;
+use crate::config::units::Span;
 use crate::config::written::Level;
+use crate::kafka::Topic;
 
 /// Finds unusual activity in CloudTrail: an equivalent of CloudTrail Insights that runs beside your logs.
 #[derive(Debug, Parser)]
@@ -25,6 +27,8 @@ pub enum Command {
     Run(RunArgs),
     /// The service on simulated traffic, with two weeks of history learned, in a directory that is thrown away
     Demo(DemoArgs),
+    /// Simulated CloudTrail records: to standard output, or to a Kafka topic
+    Simulate(Box<SimulateArgs>),
     /// What would have been raised: reads files, directories, globs, standard input
     Replay(ReplayArgs),
     /// Teach the baselines in the data directory from history, delivering nothing
@@ -35,6 +39,8 @@ pub enum Command {
     Insights(Box<InsightsArgs>),
     /// Ask a running service whether it is alive: for health checks where there is no curl
     Health(HealthArgs),
+    /// Try a sink
+    Sinks(SinksArgs),
     /// The commented example file; the JSON Schema
     Config(ConfigArgs),
     /// Completions for a shell
@@ -79,6 +85,26 @@ pub struct DemoArgs {
     /// Address and port of the page
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8470")]
     pub listen: SocketAddr,
+}
+
+/// `simulate`.
+#[derive(Debug, Args)]
+pub struct SimulateArgs {
+    /// Where to: kafka://HOST:PORT[,HOST:PORT]/TOPIC, one record a message [default: standard output, one a line]
+    #[arg(value_name = "TOPIC", value_parser = super::simulate::topic)]
+    pub to: Option<Topic>,
+    /// Simulated seconds in a second
+    #[arg(long, value_name = "N", default_value_t = 1.0, value_parser = speed)]
+    pub speed: f64,
+    /// The same seed makes the same traffic
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub seed: u64,
+    /// How much before now it begins: that is told at once
+    #[arg(long, value_name = "DURATION", default_value = "0s", value_parser = duration)]
+    pub history: Span,
+    /// How much after now it ends [default: never]
+    #[arg(long, value_name = "DURATION", value_parser = duration)]
+    pub length: Option<Span>,
 }
 
 /// `replay`.
@@ -242,6 +268,31 @@ pub struct HealthArgs {
     pub ready: bool,
 }
 
+/// `sinks`.
+#[derive(Debug, Args)]
+pub struct SinksArgs {
+    /// What to do.
+    #[command(subcommand)]
+    pub action: SinksAction,
+}
+
+/// What to do with sinks.
+#[derive(Debug, Subcommand)]
+pub enum SinksAction {
+    /// Send a marked test insight through one sink and say what came back
+    Test(TestArgs),
+}
+
+/// `sinks test`.
+#[derive(Debug, Args)]
+pub struct TestArgs {
+    /// Name of the sink in the configuration
+    pub name: String,
+    /// Where configuration and data are.
+    #[command(flatten)]
+    pub location: Location,
+}
+
 /// `config`.
 #[derive(Debug, Args)]
 pub struct ConfigArgs {
@@ -325,6 +376,10 @@ impl From<LevelArg> for Level {
 /// Seconds since the epoch.
 fn time(text: &str) -> Result<i64, String> {
     parse_rfc3339(text).ok_or_else(|| "not a time of RFC 3339, such as 2026-01-31T00:00:00Z".to_owned())
+}
+
+fn duration(text: &str) -> Result<Span, String> {
+    Span::parse(text).ok_or_else(|| "not a duration such as 15m or 14d".to_owned())
 }
 
 fn speed(text: &str) -> Result<f64, String> {

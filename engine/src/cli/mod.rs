@@ -18,6 +18,8 @@ mod history;
 mod insights;
 mod line;
 mod reading;
+mod simulate;
+mod sinks;
 mod table;
 
 pub use exit::{Exit, Failure};
@@ -48,18 +50,22 @@ fn dispatch(command: &Command) -> Result<Exit, Failure> {
     match command {
         Command::Run(args) => return run::run(args),
         Command::Demo(args) => return demo::run(args),
+        Command::Simulate(args) => return simulate::run(args),
         Command::Replay(args) => return replay::run(args),
         Command::Backfill(args) => return backfill::run(args),
         _ => {}
     }
     let stdout = &mut std::io::stdout().lock();
     match command {
-        Command::Run(_) | Command::Demo(_) | Command::Replay(_) | Command::Backfill(_) => Ok(Exit::Done),
+        Command::Run(_) | Command::Demo(_) | Command::Simulate(_) | Command::Replay(_) | Command::Backfill(_) => {
+            Ok(Exit::Done)
+        }
         Command::Check(args) => check::run(args, stdout),
         Command::Insights(args) => {
             insights::run(args, crate::clock::Clock::System.now(), &mut |directory| history::open(directory), stdout)
         }
         Command::Health(args) => health::run(args, stdout),
+        Command::Sinks(args) => sinks::run(args, stdout),
         Command::Config(args) => configuration::run(args, stdout),
         Command::Completions(args) => {
             let mut script = Vec::new();

@@ -89,6 +89,8 @@ fn the_command_line_holds_together() {
         &["insights", "--since", "24h", "--data-dir", "d"],
         &["insights", "list", "--sensitivity", "low", "--limit", "3"],
         &["insights", "show", "00000000-0000-0000-0000-000000000000", "--output-format", "ndjson"],
+        &["sinks", "test", "x"],
+        &["simulate", "kafka://k:9092,l:9092/t.1", "--history", "2d", "--speed", "60", "--length", "1h"],
         &["config", "example"],
         &["config", "schema"],
         &["completions", "bash"],
