@@ -19,6 +19,7 @@
 //! | [`hostile`] | does HTTP answer while somebody wants it not to? |
 //! | [`kafka`] | is Kafka read exactly once, and are those who cannot be let in told why? |
 //! | [`deployed`] | do rules, dashboards, alerts and packages work on the programs they are for? |
+//! | [`kafka_sink`] | are insights in a Kafka topic once and in order, whatever dies, and who says why if not? |
 //! | [`bench`] | do the benchmarks run, and give the same answer twice? |
 //!
 //! Every test here needs the binary: `cargo build --release --bin trailsight`, or `TRAILSIGHT_BIN`.
@@ -40,4 +41,5 @@ mod api;
 mod hostile;
 mod kafka;
 mod deployed;
+mod kafka_sink;
 mod bench;

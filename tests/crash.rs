@@ -82,14 +82,14 @@ impl Received {
 }
 
 /// Days of ordinary work with a burst every few hours, some records twice, some unreadable, some passed over.
-struct Input {
+pub(crate) struct Input {
     counted: u64,
     duplicate: u64,
     not_analysed: u64,
     dead_letter: u64,
 }
 
-fn write_input(inbox: &Path) -> Input {
+pub(crate) fn write_input(inbox: &Path) -> Input {
     let hours = sized(24, 96, 240);
     let mut dice = Dice(0xC0FFEE);
     let mut input = Input { counted: 0, duplicate: 0, not_analysed: 0, dead_letter: 0 };
@@ -147,7 +147,7 @@ fn configured(folder: &Path, inbox: &Path, url: &str) -> Setup {
 }
 
 /// Waits until everything is counted and everything is delivered, and checks the totals.
-async fn finished(service: &Service, input: &Input) {
+pub(crate) async fn finished(service: &Service, input: &Input) {
     let done = |status: &Value| {
         let undelivered: u64 =
             status["sinks"].as_array().into_iter().flatten().filter_map(|sink| sink["outbox_rows"].as_u64()).sum();
@@ -164,7 +164,7 @@ async fn finished(service: &Service, input: &Input) {
 
 /// What two runs must agree in, with the times beside it.
 #[derive(Debug, PartialEq)]
-struct Told {
+pub(crate) struct Told {
     series: String,
     kind: String,
     direction: String,
@@ -191,13 +191,13 @@ fn told(incident: &Value) -> Told {
     }
 }
 
-fn same(a: &Told, b: &Told) -> bool {
+pub(crate) fn same(a: &Told, b: &Told) -> bool {
     (&a.series, &a.kind, &a.direction, &a.level, a.calls) == (&b.series, &b.kind, &b.direction, &b.level, b.calls)
         && a.from < b.to
         && b.from < a.to
 }
 
-async fn all_told(service: &Service) -> Vec<Told> {
+pub(crate) async fn all_told(service: &Service) -> Vec<Told> {
     let incidents = eventually(async || {
         let incidents = service.incidents().await;
         incidents.iter().all(|incident| incident["end"].is_object()).then_some(incidents)
@@ -207,12 +207,10 @@ async fn all_told(service: &Service) -> Vec<Told> {
     told
 }
 
-/// The first Start and the End of every incident reached the receiver, and nothing else did: a listener at high hears
-/// of an incident once, however its level rises. What reached it holds every relation.
-async fn delivered(service: &Service, receiver: &Receiver) {
-    let incidents = service.incidents().await;
+/// Ids of what a listener at high is told: the first Start and the End of every incident in the history.
+pub(crate) async fn heard(service: &Service) -> Vec<String> {
     let mut ids = Vec::new();
-    for incident in &incidents {
+    for incident in &service.incidents().await {
         let one =
             service.json(&format!("/api/v1/insights/{}", incident["sharedEventID"].as_str().unwrap_or_default())).await;
         let records = one.unwrap_or_default()["records"].as_array().cloned().unwrap_or_default();
@@ -221,6 +219,13 @@ async fn delivered(service: &Service, receiver: &Receiver) {
             .filter(|record| record["insightDetails"]["state"] == "End" || record["trailsight"]["revision"] == 0);
         ids.extend(heard.filter_map(|record| record["eventID"].as_str().map(str::to_owned)));
     }
+    ids
+}
+
+/// The first Start and the End of every incident reached the receiver, and nothing else did: a listener at high hears
+/// of an incident once, however its level rises. What reached it holds every relation.
+async fn delivered(service: &Service, receiver: &Receiver) {
+    let ids = heard(service).await;
     let missing = eventually(async || {
         let received = receiver.0.lock().unwrap_or_else(PoisonError::into_inner);
         ids.iter().all(|id| received.bodies.contains_key(id)).then_some(())

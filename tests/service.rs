@@ -131,11 +131,16 @@ impl Service {
         let _ = self.child.wait();
     }
 
+    /// A signal by its name.
+    pub(crate) fn signal(&self, name: &str) {
+        let pid = self.child.id().to_string();
+        let sent = Command::new("kill").args([&format!("-{name}"), &pid]).status().expect("kill is there");
+        assert!(sent.success(), "the process is gone already:\n{}", self.log());
+    }
+
     /// SIGTERM, and the exit status that follows.
     pub(crate) fn stop(mut self) -> String {
-        let pid = self.child.id().to_string();
-        let sent = Command::new("kill").args(["-TERM", &pid]).status().expect("kill is there");
-        assert!(sent.success(), "the process is gone already:\n{}", self.log());
+        self.signal("TERM");
         let status = self.ended_within(LIMIT);
         assert_eq!(status, Some(Some(0)), "after SIGTERM:\n{}", self.log());
         self.log()

@@ -19,6 +19,7 @@ use std::time::Duration;
 pub(crate) use certificates::Certificates;
 use leash::Leash;
 use listeners::{Listeners, properties};
+pub(crate) use topics::{Filler, Received};
 
 /// No wait for a broker is longer. A first start takes 5 s on an idle machine.
 pub(crate) const LIMIT: Duration = Duration::from_secs(120);
