@@ -3,14 +3,18 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
-use clap::{Parser, Subcommand, ValueEnum};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::account::Account;
+use crate::engine::{Engine, Places};
 use crate::insight::{self, DecidedBy};
 use crate::label::Labels;
+use crate::measure;
+use crate::planted;
 use crate::report::{self, Column};
 use crate::score::Scored;
 use crate::seeds::{Member, Set};
+use crate::slice;
 use crate::table;
 
 /// Makes up labelled accounts and scores what an engine told of them.
@@ -26,6 +30,12 @@ enum Task {
     Generate(Generate),
     /// Scores ACCOUNT.ENGINE.ndjson beside the labels; several engines in one table.
     Score(Score),
+    /// Generates, runs the engines, scores, and prints the report.
+    Run(Box<Run>),
+    /// What is told of the real service's known positives, and of real records in a made-up account.
+    Graft(Graft),
+    /// The promise on a few fixed development accounts: fails when it is broken.
+    Slice(Graft),
 }
 
 #[derive(Debug, Parser)]
@@ -52,6 +62,66 @@ struct Score {
     folder: PathBuf,
 }
 
+/// Where things lie.
+#[derive(Clone, Debug, Args)]
+struct Locations {
+    /// The product.
+    #[arg(long, default_value = "target/release/trailsight")]
+    trailsight: PathBuf,
+    /// A Python with numpy and numba, for the comparators that are written in it.
+    #[arg(long, default_value = "target/tools/quality/bin/python")]
+    python: PathBuf,
+    /// The folder of those comparators.
+    #[arg(long, default_value = "../shared/reference/prototype")]
+    comparators: PathBuf,
+    /// Real CloudTrail files of an attack simulation.
+    #[arg(long, default_value = "../shared/data/invictus/CloudTrail")]
+    records: PathBuf,
+}
+
+impl Locations {
+    fn places(&self) -> Places {
+        Places {
+            trailsight: self.trailsight.clone(),
+            python: self.python.clone(),
+            comparators: self.comparators.clone(),
+        }
+    }
+}
+
+#[derive(Debug, Parser)]
+struct Run {
+    #[arg(long, value_enum, default_value_t = Set::Development)]
+    set: Set,
+    /// Accounts with anomalies.
+    #[arg(long, default_value_t = 24)]
+    accounts: u32,
+    /// Accounts without; at least 200 are needed to measure `low`.
+    #[arg(long, default_value_t = 200)]
+    quiet_accounts: u32,
+    /// Of those, how many the slow comparators are run on.
+    #[arg(long, default_value_t = 12)]
+    sample: u32,
+    #[arg(long, value_enum, value_delimiter = ',', default_value = "trailsight,amended,prototype,r1,sigma")]
+    engines: Vec<Engine>,
+    /// Tables, labels and insights stay here.
+    #[arg(long)]
+    keep: Option<PathBuf>,
+    /// Where tables lie while they are judged.
+    #[arg(long, default_value = "target/quality")]
+    work: PathBuf,
+    #[command(flatten)]
+    locations: Locations,
+}
+
+#[derive(Debug, Parser)]
+struct Graft {
+    #[arg(long, default_value = "target/quality")]
+    work: PathBuf,
+    #[command(flatten)]
+    locations: Locations,
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Detail {
     Truths,
@@ -63,6 +133,9 @@ pub fn run() -> Result<()> {
     match Arguments::parse().task {
         Task::Generate(task) => generate(&task),
         Task::Score(task) => score(&task),
+        Task::Run(task) => measured(&task),
+        Task::Graft(task) => graft(&task).map(|text| print!("{text}")),
+        Task::Slice(task) => kept(&task),
     }
 }
 
@@ -84,6 +157,59 @@ fn generate(task: &Generate) -> Result<()> {
     Ok(())
 }
 
+fn measured(task: &Run) -> Result<()> {
+    let places = task.locations.places();
+    let (present, absent): (Vec<_>, Vec<_>) =
+        task.engines.iter().copied().map(|engine| (engine, engine.missing(&places))).partition(|each| each.1.is_none());
+    let plan = measure::Plan {
+        members: Member::of(task.set, task.accounts, task.quiet_accounts),
+        engines: present.into_iter().map(|each| each.0).collect(),
+        sample: task.sample,
+    };
+    let folder = task.keep.as_ref().unwrap_or(&task.work);
+    std::fs::create_dir_all(folder).with_context(|| folder.display().to_string())?;
+    let columns = measure::columns(&plan, &places, folder, task.keep.is_some())?;
+    println!("{}", report::opening(task.set, task.accounts, task.quiet_accounts, &columns, &absent));
+    print!("{}", report::tables(&columns));
+    if plan.engines.contains(&Engine::Trailsight) {
+        print!("{}", graft(&Graft { work: folder.clone(), locations: task.locations.clone() })?);
+    }
+    Ok(())
+}
+
+fn kept(task: &Graft) -> Result<()> {
+    std::fs::create_dir_all(&task.work).with_context(|| task.work.display().to_string())?;
+    let plan = measure::Plan { members: slice::members(), engines: vec![Engine::Trailsight], sample: 0 };
+    let columns = measure::columns(&plan, &task.locations.places(), &task.work, false)?;
+    let broken = slice::broken(&columns[0].accounts.iter().collect::<Vec<_>>());
+    print!("{}", slice::summary(&columns[0].accounts.iter().collect::<Vec<_>>()));
+    anyhow::ensure!(broken.is_empty(), "the promise is broken: {}", broken.join("; "));
+    Ok(())
+}
+
+/// Numbers of the accounts that real records are grafted onto: one of each personality.
+const GRAFTED: std::ops::Range<u32> = 0..6;
+
+fn graft(task: &Graft) -> Result<String> {
+    let places = task.locations.places();
+    std::fs::create_dir_all(&task.work).with_context(|| task.work.display().to_string())?;
+    let mut text = report::planted(
+        "Known positives of the real service, where first bursts are rare",
+        &[planted::known_positives(Engine::Trailsight, &places, &task.work)?],
+    );
+    if !task.locations.records.exists() {
+        text.push_str(&format!("\nReal records were not grafted: {} is absent.\n", task.locations.records.display()));
+        return Ok(text);
+    }
+    let onto = |number| planted::real_records(Engine::Trailsight, &places, &task.locations.records, number, &task.work);
+    let outcomes = GRAFTED.map(onto).collect::<Result<Vec<_>>>()?;
+    text.push_str(&report::planted(
+        "Real records in made-up accounts without anomalies, one of each personality",
+        &outcomes,
+    ));
+    Ok(text)
+}
+
 fn score(task: &Score) -> Result<()> {
     let mut columns = Vec::new();
     for engine in &task.engines {
@@ -99,7 +225,7 @@ fn score(task: &Score) -> Result<()> {
 
 /// All accounts of a folder that an engine was run on.
 fn scored(folder: &Path, engine: &str) -> Result<Vec<Scored>> {
-    let decided_by = if engine == "trailsight" { DecidedBy::End } else { DecidedBy::Beginning };
+    let decided_by = if engine.starts_with("trailsight") { DecidedBy::End } else { DecidedBy::Beginning };
     let mut accounts = Vec::new();
     for entry in std::fs::read_dir(folder).with_context(|| folder.display().to_string())? {
         let path = entry?.path();

@@ -13,8 +13,14 @@ mod anomaly;
 mod label;
 mod table;
 mod insight;
+mod series;
+mod sigma;
+mod engine;
 mod score;
 mod report;
+mod planted;
+mod measure;
+mod slice;
 mod command;
 
 pub use command::run;

@@ -89,7 +89,8 @@ impl World {
         self.changes.push(Drafted { kind, start, end, series });
     }
 
-    fn name(&self, series: &Series) -> Name {
+    /// A series by its names.
+    pub(crate) fn name(&self, series: &Series) -> Name {
         Name {
             region: REGIONS[usize::from(series.region)].to_owned(),
             source: series.api.source(),
