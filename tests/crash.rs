@@ -83,10 +83,10 @@ impl Received {
 
 /// Days of ordinary work with a burst every few hours, some records twice, some unreadable, some passed over.
 pub(crate) struct Input {
-    counted: u64,
-    duplicate: u64,
-    not_analysed: u64,
-    dead_letter: u64,
+    pub(crate) counted: u64,
+    pub(crate) duplicate: u64,
+    pub(crate) not_analysed: u64,
+    pub(crate) dead_letter: u64,
 }
 
 pub(crate) fn write_input(inbox: &Path) -> Input {

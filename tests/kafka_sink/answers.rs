@@ -146,6 +146,27 @@ async fn topics_are_made_when_asked_for_and_the_dead_letter_has_one_too() {
     }
 }
 
+/// The traffic of the demo, for others to read.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn simulated_traffic_lies_in_a_topic_as_it_is_printed() {
+    let cluster = shared();
+    let simulate = |to: Option<String>| {
+        let mut command = product::command(["simulate", "--seed", "3", "--history", "20m", "--length", "1s"]);
+        command.args(to);
+        run(command).expect(0)
+    };
+    let told = simulate(Some(format!("kafka://{}/simulated", cluster.bootstrap())));
+    let messages = cluster.read("simulated", "read_committed");
+    assert_eq!(told.summary("records of simulated traffic"), messages.len() as u64);
+    assert_eq!(cluster.ends("simulated", "read_uncommitted").len(), 3, "partitions");
+    let records = messages.into_iter().filter_map(|message| message.value);
+    let replayed = product::replay(["--assume-history", "-"], records.collect::<Vec<_>>().join("\n").as_bytes());
+    let read = replayed.summary("records counted");
+    assert_eq!(read, told.summary("records of simulated traffic"), "{}", replayed.stderr);
+    let printed = simulate(None);
+    assert_eq!(printed.summary("records of simulated traffic"), printed.stdout.lines().count() as u64);
+}
+
 /// The broker is not there: detection goes on, everything says why, and once it is there all arrives.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn while_the_broker_is_away_detection_goes_on_and_says_so() {
