@@ -6,11 +6,12 @@ use anyhow::{Context, Result};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::account::Account;
+use crate::bars;
 use crate::engine::{Engine, Places};
 use crate::insight::{self, DecidedBy};
 use crate::label::Labels;
 use crate::measure;
-use crate::planted;
+use crate::planted::{self, Outcome};
 use crate::report::{self, Column};
 use crate::score::Scored;
 use crate::seeds::{Member, Set};
@@ -134,7 +135,7 @@ pub fn run() -> Result<()> {
         Task::Generate(task) => generate(&task),
         Task::Score(task) => score(&task),
         Task::Run(task) => measured(&task),
-        Task::Graft(task) => graft(&task).map(|text| print!("{text}")),
+        Task::Graft(task) => planted(&task).map(|planted| print!("{}", planted.tables(&task.locations))),
         Task::Slice(task) => kept(&task),
     }
 }
@@ -170,10 +171,9 @@ fn measured(task: &Run) -> Result<()> {
     std::fs::create_dir_all(folder).with_context(|| folder.display().to_string())?;
     let columns = measure::columns(&plan, &places, folder, task.keep.is_some())?;
     println!("{}", report::opening(task.set, task.accounts, task.quiet_accounts, &columns, &absent));
-    print!("{}", report::tables(&columns));
-    if plan.engines.contains(&Engine::Trailsight) {
-        print!("{}", graft(&Graft { work: folder.clone(), locations: task.locations.clone() })?);
-    }
+    let planted = planted(&Graft { work: folder.clone(), locations: task.locations.clone() })?;
+    print!("{}", bars::table(&columns, &planted.positives, &planted.records));
+    print!("{}{}", report::tables(&columns), planted.tables(&task.locations));
     Ok(())
 }
 
@@ -190,24 +190,35 @@ fn kept(task: &Graft) -> Result<()> {
 /// Numbers of the accounts that real records are grafted onto: one of each personality.
 const GRAFTED: std::ops::Range<u32> = 0..6;
 
-fn graft(task: &Graft) -> Result<String> {
+/// What the product told of what was planted.
+struct Planted {
+    positives: Vec<Vec<Outcome>>,
+    /// Of each account; none where the records are not there.
+    records: Vec<Vec<Outcome>>,
+}
+
+impl Planted {
+    fn tables(&self, locations: &Locations) -> String {
+        let mut text =
+            report::planted("Known positives of the real service, where first bursts are rare", &self.positives);
+        if self.records.is_empty() {
+            text.push_str(&format!("\nReal records were not grafted: {} is absent.\n", locations.records.display()));
+        } else {
+            let heading = "Real records in made-up accounts without anomalies, one of each personality";
+            text.push_str(&report::planted(heading, &self.records));
+        }
+        text
+    }
+}
+
+fn planted(task: &Graft) -> Result<Planted> {
     let places = task.locations.places();
     std::fs::create_dir_all(&task.work).with_context(|| task.work.display().to_string())?;
-    let mut text = report::planted(
-        "Known positives of the real service, where first bursts are rare",
-        &[planted::known_positives(Engine::Trailsight, &places, &task.work)?],
-    );
-    if !task.locations.records.exists() {
-        text.push_str(&format!("\nReal records were not grafted: {} is absent.\n", task.locations.records.display()));
-        return Ok(text);
-    }
-    let onto = |number| planted::real_records(Engine::Trailsight, &places, &task.locations.records, number, &task.work);
-    let outcomes = GRAFTED.map(onto).collect::<Result<Vec<_>>>()?;
-    text.push_str(&report::planted(
-        "Real records in made-up accounts without anomalies, one of each personality",
-        &outcomes,
-    ));
-    Ok(text)
+    let positives = vec![planted::known_positives(Engine::Trailsight, &places, &task.work)?];
+    let records = &task.locations.records;
+    let onto = |number| planted::real_records(Engine::Trailsight, &places, records, number, &task.work);
+    let records = if records.exists() { GRAFTED.map(onto).collect::<Result<_>>()? } else { Vec::new() };
+    Ok(Planted { positives, records })
 }
 
 fn score(task: &Score) -> Result<()> {

@@ -18,6 +18,7 @@ mod sigma;
 mod engine;
 mod score;
 mod report;
+mod bars;
 mod planted;
 mod measure;
 mod slice;
