@@ -63,12 +63,40 @@ async fn a_service_answers_what_the_interface_promises() {
     let one = service.json(&format!("/api/v1/insights/{id}")).await.expect("one incident");
     assert!(one.to_string().contains(id), "{one:#}");
     history_is_readable_beside(&setup, id);
+    series(&service).await;
     problems(&service).await;
     metrics(&service).await;
     let log = service.stop();
     let printed: String =
         log.lines().filter(|line| line.starts_with("{\"eventVersion\"")).map(|line| format!("{line}\n")).collect();
     assert!(crate::relations::check(&printed).iter().any(|insight| insight["sharedEventID"] == id), "{log}");
+}
+
+/// What is watched, and a day of it by the minute, by five and by the hour.
+async fn series(service: &Service) {
+    let page = service.json("/api/v1/series?sort=name").await.expect("a page");
+    let list = page["series"].as_array().expect("a list");
+    let names: Vec<&str> = list.iter().filter_map(|one| one["name"].as_str()).collect();
+    assert_eq!(names, ["CreateTags", "CreateAccessKey"], "ec2 stands before iam: {page:#}");
+    assert!(page["next"].is_null());
+    let first = service.json("/api/v1/series?limit=1").await.expect("a page");
+    let next = first["next"].as_str().expect("there is more");
+    let second = service.json(&format!("/api/v1/series?limit=1&cursor={next}")).await.expect("a page");
+    assert_eq!([&first["series"][0]["id"], &second["series"][0]["id"]], [&list[0]["id"], &list[1]["id"]]);
+    let tags = list[0]["id"].as_str().expect("an id");
+    let day = "since=2024-03-04T00:00:00Z&until=2024-03-05T00:00:00Z";
+    for (period, points) in [(60, 1440), (300, 288), (3600, 24)] {
+        let path = format!("/api/v1/series/{tags}/minutes?{day}&period={period}");
+        let answer = service.json(&path).await.expect("minutes");
+        let minutes = answer["minutes"].as_array().unwrap_or_else(|| panic!("{answer:#}"));
+        let calls: u64 = minutes.iter().filter_map(|point| point["observed"].as_u64()).sum();
+        assert_eq!((minutes.len(), calls), (points, 1440), "{period}");
+        assert_eq!(minutes[0]["minute"], "2024-03-04T00:00:00Z");
+        assert_eq!(minutes[0]["thresholds"].is_object(), period == 60, "{:#}", minutes[0]);
+    }
+    let long = format!("/api/v1/series/{tags}/minutes?since=2024-01-01T00:00:00Z&until=2024-03-05T00:00:00Z");
+    assert_eq!(service.get(&long).await.map(|(code, _)| code), Some(400));
+    assert_eq!(service.get("/api/v1/series/eHh4/minutes").await.map(|(code, _)| code), Some(404));
 }
 
 fn history_is_readable_beside(setup: &Setup, id: &str) {

@@ -17,6 +17,7 @@ mod report;
 mod partition;
 mod intake;
 mod telling;
+pub mod watched;
 mod pack;
 #[cfg(test)]
 mod tests;

@@ -11,6 +11,7 @@ use trailsight_schemas::time::{DAY, Minute, WEEK};
 use super::{Detect, Settings};
 
 mod folding;
+mod watched;
 
 /// Midnight UTC of a Monday.
 const T0: u32 = 28_000_000 / DAY * DAY + 4 * DAY;

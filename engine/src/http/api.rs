@@ -11,13 +11,14 @@ use serde_json::json;
 use tokio::sync::Semaphore;
 use uuid::Uuid;
 
-use super::filter::{self, FilterError};
+use super::filter;
 use super::guard::{Caller, Guard, guard};
 use super::page;
 use super::problem::Problem;
 use super::query::{Filter, IncidentView, Page, Queries, QueryError, Status};
 use super::stream;
 use super::tag::tag;
+use super::watched::{SeriesMinutes, SeriesPage};
 use crate::telemetry::Metrics;
 
 /// Most queries at one time: each may hold a connection to the store.
@@ -67,6 +68,8 @@ pub(super) fn router(app: App, guarding: Guard) -> Router {
         .route("/api/v1/status", get(status))
         .route("/api/v1/insights", get(insights))
         .route("/api/v1/insights/{id}", get(insight))
+        .route("/api/v1/series", get(series))
+        .route("/api/v1/series/{id}/minutes", get(series_minutes))
         .route_layer(middleware::from_fn(tag));
     Router::new()
         .route("/healthz", get(healthz))
@@ -115,14 +118,34 @@ async fn status(State(app): State<App>) -> Result<Json<Status>, Problem> {
     Ok(Json(app.ask(|queries| queries.status()).await?))
 }
 
-async fn insights(
-    State(app): State<App>,
-    query: Result<Query<Vec<(String, String)>>, axum::extract::rejection::QueryRejection>,
-) -> Result<Json<Page>, Problem> {
-    let Query(pairs) = query.map_err(|_| FilterError::Unknown { nearest: None })?;
-    let parsed = filter::parse(pairs.iter().map(|(name, value)| (name.as_str(), value.as_str())))?;
+/// Parameters as they were written; what is not in the form of a query is given to nobody.
+type Pairs = Result<Query<Vec<(String, String)>>, axum::extract::rejection::QueryRejection>;
+
+fn pairs(query: &Pairs) -> Result<impl Iterator<Item = (&str, &str)>, Problem> {
+    let wrong = |_| Problem::new(StatusCode::BAD_REQUEST, "the query is not of the form name=value&name=value");
+    let Query(pairs) = query.as_ref().map_err(wrong)?;
+    Ok(pairs.iter().map(|(name, value)| (name.as_str(), value.as_str())))
+}
+
+async fn insights(State(app): State<App>, query: Pairs) -> Result<Json<Page>, Problem> {
+    let parsed = filter::parse(pairs(&query)?)?;
     let page = app.ask(move |queries| queries.insights(&parsed.filter, parsed.limit, parsed.cursor.as_deref())).await?;
     Ok(Json(page))
+}
+
+async fn series(State(app): State<App>, query: Pairs) -> Result<Json<SeriesPage>, Problem> {
+    let (filter, limit, cursor) = filter::series(pairs(&query)?)?;
+    Ok(Json(app.ask(move |queries| queries.series(&filter, limit, cursor.as_deref())).await?))
+}
+
+async fn series_minutes(
+    State(app): State<App>,
+    id: Result<Path<String>, axum::extract::rejection::PathRejection>,
+    query: Pairs,
+) -> Result<Json<SeriesMinutes>, Problem> {
+    let span = filter::span(pairs(&query)?)?;
+    let Path(id) = id.map_err(|_| Problem::not_found())?;
+    app.ask(move |queries| queries.series_minutes(&id, &span)).await?.map(Json).ok_or_else(Problem::not_found)
 }
 
 async fn insight(

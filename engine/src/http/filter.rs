@@ -4,12 +4,15 @@ use trailsight_schemas::insight::{InsightType, Sensitivity};
 use trailsight_schemas::time::parse_rfc3339;
 
 use super::query::{Filter, IncidentState};
+use super::watched::{SeriesFilter, Sort, Span};
 use crate::config::nearest;
 
 /// Incidents in a page: the default, and the most.
 pub const LIMIT: (usize, usize) = (50, 500);
 /// Most characters of a value.
 const VALUE_LENGTH: usize = 256;
+/// Most characters of a place in the list of series: it holds the whole name of one.
+const CURSOR_LENGTH: usize = 4096;
 
 /// What may be given.
 pub const PARAMETERS: &[&str] =
@@ -19,10 +22,12 @@ pub const PARAMETERS: &[&str] =
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum FilterError {
     /// No such parameter.
-    #[error("there is no such parameter{}; there are: {}", suggestion(.nearest), PARAMETERS.join(", "))]
+    #[error("there is no such parameter{}; there are: {}", suggestion(.nearest), .known.join(", "))]
     Unknown {
         /// The one that is most like it.
         nearest: Option<&'static str>,
+        /// All there are.
+        known: &'static [&'static str],
     },
     /// Given twice.
     #[error("`{0}` is given more than once")]
@@ -55,23 +60,77 @@ pub struct Parsed {
 /// Reads the parameters of a request: each at most once, none unknown, every value of its form.
 pub fn parse<'a>(pairs: impl IntoIterator<Item = (&'a str, &'a str)>) -> Result<Parsed, FilterError> {
     let mut parsed = Parsed { filter: Filter::default(), limit: LIMIT.0, cursor: None };
-    let mut seen = [false; PARAMETERS.len()];
-    for (name, value) in pairs {
-        let Some(position) = PARAMETERS.iter().position(|known| *known == name) else {
-            return Err(FilterError::Unknown { nearest: nearest(name, PARAMETERS.iter().copied()) });
-        };
-        let parameter = PARAMETERS[position];
-        if std::mem::replace(&mut seen[position], true) {
-            return Err(FilterError::Repeated(parameter));
-        }
-        set(&mut parsed, parameter, value).map_err(|allowed| FilterError::Value { parameter, allowed })?;
-    }
+    read(pairs, PARAMETERS, |parameter, value| set(&mut parsed, parameter, value))?;
     if let (Some(since), Some(until)) = (parsed.filter.since, parsed.filter.until)
         && since >= until
     {
         return Err(FilterError::Value { parameter: "until", allowed: "after `since`" });
     }
     Ok(parsed)
+}
+
+/// What may be asked of the list of series.
+const OF_SERIES: &[&str] = &["account", "region", "source", "name", "sort", "limit", "cursor"];
+/// What may be asked of one series.
+const OF_MINUTES: &[&str] = &["since", "until", "period"];
+
+/// Reads the parameters of the list of series.
+pub(super) fn series<'a>(
+    pairs: impl IntoIterator<Item = (&'a str, &'a str)>,
+) -> Result<(SeriesFilter, usize, Option<String>), FilterError> {
+    let (mut filter, mut most, mut cursor) = (SeriesFilter::default(), LIMIT.0, None);
+    read(pairs, OF_SERIES, |parameter, value| {
+        match parameter {
+            "account" => filter.account = Some(text(value)?),
+            "region" => filter.region = Some(text(value)?),
+            "source" => filter.source = Some(text(value)?),
+            "name" => filter.name = Some(text(value)?),
+            "sort" => filter.sort = sort(value)?,
+            "limit" => most = limit(value)?,
+            _ => cursor = Some(long(value, CURSOR_LENGTH)?),
+        }
+        Ok(())
+    })?;
+    Ok((filter, most, cursor))
+}
+
+/// Reads the parameters of one series.
+pub(super) fn span<'a>(pairs: impl IntoIterator<Item = (&'a str, &'a str)>) -> Result<Span, FilterError> {
+    let mut span = Span { since: None, until: None, period: 60 };
+    read(pairs, OF_MINUTES, |parameter, value| {
+        match parameter {
+            "since" => span.since = Some(time(value)?),
+            "until" => span.until = Some(time(value)?),
+            _ => span.period = period(value)?,
+        }
+        Ok(())
+    })?;
+    if let (Some(since), Some(until)) = (span.since, span.until)
+        && since >= until
+    {
+        return Err(FilterError::Value { parameter: "until", allowed: "after `since`" });
+    }
+    Ok(span)
+}
+
+/// Hands each parameter to `set`: known ones, each at most once.
+fn read<'a>(
+    pairs: impl IntoIterator<Item = (&'a str, &'a str)>,
+    known: &'static [&'static str],
+    mut set: impl FnMut(&'static str, &str) -> Result<(), &'static str>,
+) -> Result<(), FilterError> {
+    let mut seen = vec![false; known.len()];
+    for (name, value) in pairs {
+        let Some(position) = known.iter().position(|known| *known == name) else {
+            return Err(FilterError::Unknown { nearest: nearest(name, known.iter().copied()), known });
+        };
+        let parameter = known[position];
+        if std::mem::replace(&mut seen[position], true) {
+            return Err(FilterError::Repeated(parameter));
+        }
+        set(parameter, value).map_err(|allowed| FilterError::Value { parameter, allowed })?;
+    }
+    Ok(())
 }
 
 /// Sets one parameter, or says what would be right.
@@ -87,10 +146,7 @@ fn set(parsed: &mut Parsed, parameter: &str, value: &str) -> Result<(), &'static
         "type" => filter.kind = Some(kind(value)?),
         "sensitivity" => filter.sensitivity = Some(sensitivity(value)?),
         "state" => filter.state = Some(state(value)?),
-        "limit" => {
-            let limit = value.parse().ok().filter(|limit| (1..=LIMIT.1).contains(limit));
-            parsed.limit = limit.ok_or("a whole number from 1 to 500")?;
-        }
+        "limit" => parsed.limit = limit(value)?,
         _ => parsed.cursor = Some(text(value)?),
     }
     Ok(())
@@ -101,9 +157,32 @@ fn time(value: &str) -> Result<i64, &'static str> {
 }
 
 fn text(value: &str) -> Result<String, &'static str> {
+    long(value, VALUE_LENGTH).map_err(|_| "1 to 256 characters, none of them control characters")
+}
+
+fn long(value: &str, most: usize) -> Result<String, &'static str> {
     let plain = |found: char| !found.is_control() && found != '\u{fffd}';
-    let fits = !value.is_empty() && value.chars().count() <= VALUE_LENGTH && value.chars().all(plain);
-    fits.then(|| value.to_owned()).ok_or("1 to 256 characters, none of them control characters")
+    let fits = !value.is_empty() && value.chars().count() <= most && value.chars().all(plain);
+    fits.then(|| value.to_owned()).ok_or("what `next` of the page before said")
+}
+
+fn limit(value: &str) -> Result<usize, &'static str> {
+    let limit = value.parse().ok().filter(|limit| (1..=LIMIT.1).contains(limit));
+    limit.ok_or("a whole number from 1 to 500")
+}
+
+fn sort(value: &str) -> Result<Sort, &'static str> {
+    match value {
+        "name" => Ok(Sort::Name),
+        "unusual" => Ok(Sort::Unusual),
+        "calls" => Ok(Sort::Calls),
+        _ => Err("name, unusual or calls"),
+    }
+}
+
+fn period(value: &str) -> Result<u32, &'static str> {
+    let period = value.parse().ok().filter(|period| [60, 300, 3600].contains(period));
+    period.ok_or("60, 300 or 3600, in seconds")
 }
 
 fn kind(value: &str) -> Result<InsightType, &'static str> {

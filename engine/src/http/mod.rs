@@ -13,6 +13,7 @@ mod query;
 mod server;
 mod stream;
 mod tag;
+mod watched;
 
 pub use filter::{FilterError, LIMIT, PARAMETERS, parse as parse_filter};
 pub use query::{
@@ -22,6 +23,9 @@ pub use query::{
 };
 pub use server::{BODY_BYTES, CONNECTION_AGE, HEADER_BYTES, Server, Settings, StartError};
 pub use stream::News;
+pub use watched::{
+    POINTS, SeriesFilter, SeriesMinutes, SeriesPage, SeriesPoint, SeriesView, Sort, Span, Thresholds, Watch,
+};
 
 #[cfg(test)]
 mod tests;

@@ -6,6 +6,7 @@ use trailsight_schemas::insight::{InsightType, Sensitivity};
 use uuid::Uuid;
 
 use super::stream::News;
+use super::watched::Watch;
 
 /// The insight history: of this process, or of a data directory that another process writes.
 pub trait InsightReader {
@@ -17,7 +18,7 @@ pub trait InsightReader {
 }
 
 /// Everything that HTTP may know.
-pub trait Queries: InsightReader + Send + Sync {
+pub trait Queries: InsightReader + Watch + Send + Sync {
     /// The state of the whole, at one instant.
     fn status(&self) -> Result<Status, QueryError>;
 
@@ -37,6 +38,12 @@ pub enum QueryError {
     /// The cursor is not one that a page ended with.
     #[error("the cursor is not one of ours")]
     Cursor,
+    /// More points than one answer holds, or none.
+    #[error("there is at least one period between `since` and `until`, and at most {}", super::watched::POINTS)]
+    Span,
+    /// The thread that owns the state did not answer in time.
+    #[error("the engine is busy")]
+    Busy,
     /// The store did not answer. The text is for the log, not for the reader.
     #[error("the history cannot be read: {0}")]
     Store(String),

@@ -27,6 +27,7 @@ struct Fake {
     dead: AtomicBool,
     reasons: Vec<Reason>,
     asked: Mutex<Vec<(Filter, usize, Option<String>)>>,
+    watched: Mutex<Vec<(SeriesFilter, usize, Option<String>)>>,
     failing: bool,
     panicking: bool,
     /// While set, queries wait.
@@ -71,6 +72,24 @@ impl InsightReader for Fake {
         let records = vec![RawValue::from_string(START.to_owned()).unwrap()];
         let view = IncidentView { insight: incident(), records, minutes: Vec::new(), deliveries: Vec::new() };
         Ok((*shared_event_id == id()).then_some(view))
+    }
+}
+
+impl Watch for Fake {
+    fn series(&self, filter: &SeriesFilter, limit: usize, cursor: Option<&str>) -> Result<SeriesPage, QueryError> {
+        if cursor == Some("bad") {
+            return Err(QueryError::Cursor);
+        }
+        self.watched.lock().unwrap().push((filter.clone(), limit, cursor.map(str::to_owned)));
+        Ok(SeriesPage::default())
+    }
+
+    fn series_minutes(&self, id: &str, span: &Span) -> Result<Option<SeriesMinutes>, QueryError> {
+        match (id, span.period) {
+            ("known", 60) => Err(QueryError::Busy),
+            ("known", _) => Err(QueryError::Span),
+            _ => Ok(None),
+        }
     }
 }
 

@@ -48,6 +48,7 @@ impl Driver {
                 Err(RecvTimeoutError::Timeout) => Vec::new(),
                 Err(RecvTimeoutError::Disconnected) => break,
             };
+            self.shared.questions.answer(self.state.spine.detect());
             let now = self.clock.now();
             if !loads.is_empty() || now - last_entry >= TICK {
                 // What could not be read is on disk before its source may forget it.

@@ -13,7 +13,7 @@ use crate::http::{
 };
 use crate::journal::JournalError;
 use crate::journal::history::{self, Incident, Record};
-use crate::journal::minutes::{MinuteReader, Period};
+use crate::journal::minutes::{MinuteReader, Period, Point};
 
 /// Minutes shown before and after an incident.
 const AROUND: i64 = 60;
@@ -33,6 +33,18 @@ impl History {
         // The pictures are derived data: insights can be read without them.
         let minutes = MinuteReader::open_read_only(data_dir).ok();
         Ok(History { insights, minutes })
+    }
+
+    /// Observed calls of a series, by its path; nothing where there is no minute history.
+    pub(super) fn minutes(
+        &self,
+        path: &str,
+        since: Minute,
+        until: Minute,
+        period: Period,
+    ) -> Result<Vec<Point>, QueryError> {
+        let Some(reader) = &self.minutes else { return Ok(Vec::new()) };
+        reader.minutes(path, since, until, period).map_err(|error| QueryError::Store(error.to_string()))
     }
 
     fn picture(&self, incident: &Incident) -> Vec<MinuteCount> {

@@ -2,6 +2,8 @@
 
 mod driver;
 mod history;
+mod questions;
+mod watching;
 mod shared;
 mod state;
 mod wiring;

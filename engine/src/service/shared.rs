@@ -11,7 +11,7 @@ use dashmap::DashMap;
 use tokio::sync::broadcast;
 use trailsight_schemas::entry::Batch;
 use trailsight_schemas::insight::{InsightEvent, InsightFormat, State as Told};
-use trailsight_schemas::time::format_rfc3339;
+use trailsight_schemas::time::{Minute, format_rfc3339};
 use uuid::Uuid;
 
 use crate::clock::{Clock, instant};
@@ -22,12 +22,14 @@ use crate::http::{
     AccountLearning, Filter, IncidentView, InsightReader, JournalStatus, LearningStage, MemoryStatus, News, Page,
     Queries, QueryError, Reason, RecordTotals, SeriesStatus, SinkStatus, SourceStatus, Status,
 };
+use crate::journal::minutes::{Period, Point};
 use crate::journal::{Journal as _, Space};
 use crate::source::Stop;
 use crate::spine::Taken;
 use crate::telemetry::{DeliveryOutcome, Metrics, Outcome, SeriesKind, SeriesName, StateKind};
 
 use super::history::History;
+use super::questions::Questions;
 use super::state::State;
 
 /// The main loop is taken for dead when it has not moved for this long.
@@ -56,6 +58,7 @@ pub struct Shared {
     data_dir: PathBuf,
     listeners: Mutex<Vec<SyncSender<InsightEvent>>>,
     news: broadcast::Sender<News>,
+    pub(super) questions: Questions,
     /// Series whose gauges are shown, and how many may be.
     gauges: (Mutex<Vec<SeriesName>>, usize),
     /// What the log last said of each account's learning.
@@ -112,6 +115,7 @@ impl Shared {
             data_dir: config.data_dir.clone(),
             listeners: Mutex::default(),
             news: broadcast::Sender::new(LISTENER_LAG),
+            questions: Questions::default(),
             gauges: (Mutex::default(), config.metrics_series_limit),
             stages: Mutex::default(),
             stop,
@@ -139,6 +143,17 @@ impl Shared {
         }
         let mut listeners = self.listeners.lock().unwrap_or_else(PoisonError::into_inner);
         listeners.retain(|listener| !matches!(listener.try_send(event.clone()), Err(TrySendError::Disconnected(_))));
+    }
+
+    /// Observed calls of a series, by its path.
+    pub(super) fn minutes_of(
+        &self,
+        path: &str,
+        since: Minute,
+        until: Minute,
+        period: Period,
+    ) -> Result<Vec<Point>, QueryError> {
+        self.history.minutes(path, since, until, period)
     }
 
     /// The counter of bytes that a source is given.

@@ -33,3 +33,32 @@ async fn what_the_reader_has_is_not_sent_again() {
         assert!(response.headers().get("etag").is_none());
     }
 }
+
+#[tokio::test]
+async fn what_is_asked_of_series_is_read_strictly() {
+    let (server, fake) = start(&settings(), Fake::default());
+    let good =
+        "/api/v1/series?account=1&region=eu-west-1&source=ssm.amazonaws.com&name=It&sort=unusual&limit=7&cursor=abc";
+    assert_eq!(get(&server, good).await.status(), 200);
+    let (filter, limit, cursor) = fake.watched.lock().unwrap().pop().unwrap();
+    assert_eq!((filter.sort, limit, cursor.as_deref()), (Sort::Unusual, 7, Some("abc")));
+    assert_eq!([filter.account, filter.name].map(Option::unwrap), ["1", "It"]);
+    for (path, code, said) in [
+        ("/api/v1/series?sort=size", 400, "`sort` must be name, unusual or calls"),
+        ("/api/v1/series?since=2026-01-01T00:00:00Z", 400, "there are: account, region, source, name, sort"),
+        ("/api/v1/series?limit=0", 400, "`limit` must be"),
+        ("/api/v1/series?cursor=bad", 400, "not one of ours"),
+        ("/api/v1/series/known/minutes?period=61", 400, "60, 300 or 3600"),
+        ("/api/v1/series/known/minutes?period=300", 400, "at most 1500"),
+        ("/api/v1/series/known/minutes?since=2026-02-01T00:00:00Z&until=2026-01-01T00:00:00Z", 400, "after `since`"),
+        ("/api/v1/series/known/minutes", 503, "busy"),
+        ("/api/v1/series/unknown/minutes", 404, "nothing here"),
+        ("/api/v1/series/%ff/minutes", 404, "nothing here"),
+    ] {
+        let (status, detail) = problem(get(&server, path).await).await;
+        assert_eq!(status, code, "{path}: {detail}");
+        assert!(detail.contains(said), "{path}: {detail}");
+    }
+    let long = "a".repeat(4097);
+    assert_eq!(problem(get(&server, &format!("/api/v1/series?cursor={long}")).await).await.0, 400);
+}
