@@ -88,7 +88,7 @@ async fn killed_while_producing_it_tells_everything_once() {
         cluster.topic(&topic, 3, &[]).await;
         killed += one_life(&cluster, &topic, (&inbox, &input), &expected, takes, kills - killed, &mut dice).await;
         // What a reader of everything sees and one of what was committed does not.
-        cut_off += cluster.read(&topic, "read_uncommitted").len() - told;
+        cut_off += cluster.read(&topic, "read_uncommitted").len().saturating_sub(told);
     }
     report(&format!(
         "{killed} kills while producing to Kafka, seed {seed}: {told} insights each there once, none missing; \

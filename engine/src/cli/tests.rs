@@ -98,8 +98,11 @@ fn the_command_line_holds_together() {
         parse(good).unwrap_or_else(|error| panic!("{good:?}: {error}"));
     }
     for bad in [
-        &["sinks", "test", "x"][..],
-        &["backup", "d"],
+        &["backup", "d"][..],
+        &["sinks", "test"],
+        &["simulate", "kafka://k:9092"],
+        &["simulate", "kafka://k/topic"],
+        &["simulate", "--history", "long"],
         &["run", "x"],
         &["demo", "--speed", "0"],
         &["demo", "--speed", "nan"],
