@@ -84,7 +84,7 @@ pub(super) fn denied(world: &mut World, hosts: &mut Hosts, plan: Plan, dice: &mu
     for minute in 0..dice.between(10, 60) {
         added.push(plan.at + minute, cell, dice.poisson(rate));
     }
-    added.finish(world, plan, vec![cell.series()], vec![cell.calls()])
+    added.finish(world, plan, vec![cell.series(), cell.calls()], Vec::new())
 }
 
 pub(super) fn enumeration(world: &mut World, hosts: &mut Hosts, plan: Plan, dice: &mut Dice) -> Option<Draft> {

@@ -46,10 +46,15 @@ fn expected(world: &World, series: Series, span: (i64, i64)) -> f64 {
 
 pub(super) fn outage(world: &mut World, hosts: &mut Hosts, plan: Plan, dice: &mut Dice) -> Option<Draft> {
     let span = (plan.at, plan.at + dice.between(30, 240));
-    let (least, most) = plan.of([(0.3, f64::MAX), (0.3, f64::MAX), (0.3, 2.0), (2.0, f64::MAX)]);
-    let within = |rate: f64| (least..most).contains(&rate);
-    let fits = |host: &Host| within(host.rate) && within(expected(world, host.series, span));
-    let host = hosts.calls(dice, fits)?;
+    // Busy series are few: where there is one, every other account loses it altogether.
+    let first = if dice.chance(0.4) { 4 } else { plan.strength };
+    let (plan, host) = [first, plan.strength, 3].into_iter().find_map(|strength| {
+        let plan = Plan { strength, ..plan };
+        let (least, most) = plan.of([(0.3, f64::MAX), (0.3, f64::MAX), (0.3, 2.0), (2.0, f64::MAX)]);
+        let within = |rate: f64| (least..most).contains(&rate);
+        let fits = |host: &Host| within(host.rate) && within(expected(world, host.series, span));
+        Some((plan, hosts.calls(dice, fits)?))
+    })?;
     let left = plan.of([0.5, 0.2, 0.0, 0.0]);
     world.traffic.thin(
         |row| (span.0..span.1).contains(&i64::from(row.minute)) && row.cell.counts_in(&host.series),

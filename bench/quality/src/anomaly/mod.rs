@@ -145,7 +145,10 @@ pub(crate) fn place(world: &mut World, number: u32, dice: &mut Dice) -> Vec<Draf
     let turn = number + number / 6;
     let kinds: Vec<(usize, Kind)> = Kind::ALL.into_iter().enumerate().collect();
     let mut drafts = Vec::new();
-    for (place, kind) in dice.sample(&kinds, kinds.len()) {
+    let mut order = dice.sample(&kinds, kinds.len());
+    // What needs a busy series chooses first.
+    order.sort_by_key(|(_, kind)| *kind != Kind::Outage);
+    for (place, kind) in order {
         let Some(at) = free_moment(world, kind, dice) else { continue };
         let strength = ((place as u32 + turn) % 4 + 1) as u8;
         let principal = attacker(world, kind, place, dice);
