@@ -15,10 +15,11 @@ use super::filter;
 use super::guard::{Caller, Guard, guard};
 use super::page;
 use super::problem::Problem;
-use super::query::{Filter, IncidentView, Page, Queries, QueryError, Status};
+use super::query::{IncidentView, Page, Queries, QueryError, Status};
 use super::stream;
 use super::tag::tag;
 use super::watched::{SeriesMinutes, SeriesPage};
+use crate::journal::history::Filter;
 use crate::telemetry::Metrics;
 
 /// Most queries at one time: each may hold a connection to the store.

@@ -3,9 +3,9 @@
 use trailsight_schemas::insight::{InsightType, Sensitivity};
 use trailsight_schemas::time::parse_rfc3339;
 
-use super::query::{Filter, IncidentState};
 use super::watched::{SeriesFilter, Sort, Span};
 use crate::config::nearest;
+use crate::journal::history::{Filter, IncidentState};
 
 /// Incidents in a page: the default, and the most.
 pub const LIMIT: (usize, usize) = (50, 500);

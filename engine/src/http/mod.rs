@@ -15,11 +15,11 @@ mod stream;
 mod tag;
 mod watched;
 
+pub use crate::journal::history::{Filter, IncidentState};
 pub use filter::{FilterError, LIMIT, PARAMETERS, parse as parse_filter};
 pub use query::{
-    AccountLearning, Delivery, Filter, IncidentState, IncidentView, Insight, InsightReader, JournalStatus,
-    LearningStage, MemoryStatus, MinuteCount, Page, Queries, QueryError, Reason, RecordTotals, SeriesStatus,
-    SinkStatus, SourceStatus, Status,
+    AccountLearning, Delivery, IncidentView, Insight, InsightReader, JournalStatus, LearningStage, MemoryStatus,
+    MinuteCount, Page, Queries, QueryError, Reason, RecordTotals, SeriesStatus, SinkStatus, SourceStatus, Status,
 };
 pub use server::{BODY_BYTES, CONNECTION_AGE, HEADER_BYTES, Server, Settings, StartError};
 pub use stream::News;

@@ -2,11 +2,11 @@
 
 use serde::Serialize;
 use serde_json::value::RawValue;
-use trailsight_schemas::insight::{InsightType, Sensitivity};
 use uuid::Uuid;
 
 use super::stream::News;
 use super::watched::Watch;
+use crate::journal::history::Filter;
 
 /// The insight history: of this process, or of a data directory that another process writes.
 pub trait InsightReader {
@@ -47,38 +47,6 @@ pub enum QueryError {
     /// The store did not answer. The text is for the log, not for the reader.
     #[error("the history cannot be read: {0}")]
     Store(String),
-}
-
-/// Which incidents. Everything given must match; text is compared whole.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Filter {
-    /// `eventTime` of the Start at or after this, seconds since the epoch.
-    pub since: Option<i64>,
-    /// `eventTime` of the Start before this, seconds since the epoch.
-    pub until: Option<i64>,
-    /// `recipientAccountId`.
-    pub account: Option<String>,
-    /// `awsRegion`.
-    pub region: Option<String>,
-    /// `eventSource`.
-    pub source: Option<String>,
-    /// `eventName`.
-    pub name: Option<String>,
-    /// `insightType`.
-    pub kind: Option<InsightType>,
-    /// The loosest level wanted: `Medium` means low and medium.
-    pub sensitivity: Option<Sensitivity>,
-    /// Open or ended.
-    pub state: Option<IncidentState>,
-}
-
-/// Whether an incident has ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum IncidentState {
-    /// It has a Start and no End.
-    Open,
-    /// It has an End.
-    Ended,
 }
 
 /// A page of incidents.
@@ -188,6 +156,8 @@ pub struct SourceStatus {
     pub caught_up: bool,
     /// It waits for the engine.
     pub paused: bool,
+    /// Files not read yet, or messages not received yet, as far as is known.
+    pub waiting: u64,
 }
 
 /// The journal.

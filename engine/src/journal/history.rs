@@ -12,7 +12,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension, Row};
 use trailsight_schemas::entry::Outcomes;
-use trailsight_schemas::insight::{Sensitivity, State};
+use trailsight_schemas::insight::{InsightType, Sensitivity, State};
 use uuid::Uuid;
 
 use super::local::{self, sensitivities_to, state_of};
@@ -22,12 +22,12 @@ use super::{JournalError, Seq};
 /// Incidents that one answer holds, at most.
 pub const PAGE_MOST: usize = 1000;
 
-/// Which incidents are asked for. What is `None` does not matter.
-#[derive(Clone, Debug, Default, PartialEq)]
+/// Which incidents are asked for. Everything given must match; text is compared whole.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Filter {
-    /// Started at this time or later, seconds since the epoch.
+    /// `eventTime` of the Start at or after this, seconds since the epoch.
     pub since: Option<i64>,
-    /// Started before this time, seconds since the epoch.
+    /// `eventTime` of the Start before this, seconds since the epoch.
     pub until: Option<i64>,
     /// `recipientAccountId`.
     pub account: Option<String>,
@@ -38,11 +38,20 @@ pub struct Filter {
     /// `eventName`.
     pub name: Option<String>,
     /// `insightType`.
-    pub insight_type: Option<String>,
-    /// This level or a stricter one.
+    pub kind: Option<InsightType>,
+    /// The loosest level wanted: `Medium` means low and medium.
     pub sensitivity: Option<Sensitivity>,
-    /// `Start`: still open; `End`: ended.
-    pub state: Option<State>,
+    /// Open or ended.
+    pub state: Option<IncidentState>,
+}
+
+/// Whether an incident has ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum IncidentState {
+    /// It has a Start and no End.
+    Open,
+    /// It has an End.
+    Ended,
 }
 
 /// One incident: what is said of it now, and what was said before.
@@ -229,12 +238,13 @@ fn select(filter: &Filter, after: Option<(i64, Uuid)>, limit: usize) -> (String,
         sql.push_str(condition);
         values.extend(with);
     };
+    let kind = filter.kind.map(|kind| kind.as_str().to_owned());
     let equal = [
         ("account = ?", &filter.account),
         ("region = ?", &filter.region),
         ("source = ?", &filter.source),
         ("name = ?", &filter.name),
-        ("type = ?", &filter.insight_type),
+        ("type = ?", &kind),
     ];
     for (condition, value) in equal {
         if let Some(value) = value {
@@ -251,8 +261,8 @@ fn select(filter: &Filter, after: Option<(i64, Uuid)>, limit: usize) -> (String,
         and("sensitivity IN (?, ?, ?)", levels);
     }
     match filter.state {
-        Some(State::Start) => and("ended IS NULL", vec![]),
-        Some(State::End) => and("ended IS NOT NULL", vec![]),
+        Some(IncidentState::Open) => and("ended IS NULL", vec![]),
+        Some(IncidentState::Ended) => and("ended IS NOT NULL", vec![]),
         None => {}
     }
     if let Some((started, incident)) = after {

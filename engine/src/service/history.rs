@@ -1,16 +1,14 @@
 //! The insight history of a data directory in the form that HTTP and `insights` ask for it. It reads beside
 //! whoever writes and takes no lock.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde_json::value::RawValue;
 use trailsight_schemas::insight::{InsightEvent, State};
 use trailsight_schemas::time::{Minute, format_rfc3339};
 use uuid::Uuid;
 
-use crate::http::{
-    Delivery, Filter, IncidentState, IncidentView, Insight, InsightReader, MinuteCount, Page, QueryError,
-};
+use crate::http::{Delivery, Filter, IncidentView, Insight, InsightReader, MinuteCount, Page, QueryError};
 use crate::journal::JournalError;
 use crate::journal::history::{self, Incident, Record};
 use crate::journal::minutes::{MinuteReader, Period, Point};
@@ -23,16 +21,14 @@ const MOST_MINUTES: i64 = 1440;
 /// A reader of the history.
 pub struct History {
     insights: history::History,
-    minutes: Option<MinuteReader>,
+    data_dir: PathBuf,
 }
 
 impl History {
     /// Opens what is there.
     pub fn open(data_dir: &Path) -> Result<History, JournalError> {
         let insights = history::History::open_read_only(data_dir)?;
-        // The pictures are derived data: insights can be read without them.
-        let minutes = MinuteReader::open_read_only(data_dir).ok();
-        Ok(History { insights, minutes })
+        Ok(History { insights, data_dir: data_dir.to_owned() })
     }
 
     /// Observed calls of a series, by its path; nothing where there is no minute history.
@@ -43,7 +39,8 @@ impl History {
         until: Minute,
         period: Period,
     ) -> Result<Vec<Point>, QueryError> {
-        let Some(reader) = &self.minutes else { return Ok(Vec::new()) };
+        // Opened each time: a history that was damaged is replaced while this one runs. Insights can be read without it.
+        let Ok(reader) = MinuteReader::open_read_only(&self.data_dir) else { return Ok(Vec::new()) };
         reader.minutes(path, since, until, period).map_err(|error| QueryError::Store(error.to_string()))
     }
 
@@ -52,12 +49,12 @@ impl History {
         else {
             return Vec::new();
         };
-        let Some((reader, ours)) = self.minutes.as_ref().zip(event.trailsight) else { return Vec::new() };
+        let Some(ours) = event.trailsight else { return Vec::new() };
         let since = incident.started - AROUND * 60;
         let until =
             incident.ended.unwrap_or(incident.started).saturating_add(AROUND * 60).min(since + MOST_MINUTES * 60);
         let [since, until] = [since, until].map(|at| Minute::of_seconds(at).unwrap_or_default());
-        let points = reader.minutes(&ours.series, since, until, Period::Minute).unwrap_or_default();
+        let points = self.minutes(&ours.series, since, until, Period::Minute).unwrap_or_default();
         points
             .into_iter()
             .map(|point| MinuteCount { minute: format_rfc3339(point.minute.seconds()), calls: point.calls })
@@ -67,21 +64,7 @@ impl History {
 
 impl InsightReader for History {
     fn insights(&self, filter: &Filter, limit: usize, cursor: Option<&str>) -> Result<Page, QueryError> {
-        let filter = history::Filter {
-            since: filter.since,
-            until: filter.until,
-            account: filter.account.clone(),
-            region: filter.region.clone(),
-            source: filter.source.clone(),
-            name: filter.name.clone(),
-            insight_type: filter.kind.map(|kind| kind.as_str().to_owned()),
-            sensitivity: filter.sensitivity,
-            state: filter.state.map(|state| match state {
-                IncidentState::Open => State::Start,
-                IncidentState::Ended => State::End,
-            }),
-        };
-        let (incidents, next) = self.insights.insights(&filter, limit, cursor).map_err(failed)?;
+        let (incidents, next) = self.insights.insights(filter, limit, cursor).map_err(failed)?;
         Ok(Page { insights: incidents.iter().map(insight).collect::<Result<_, _>>()?, next })
     }
 

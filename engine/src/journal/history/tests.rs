@@ -1,4 +1,4 @@
-use trailsight_schemas::insight::{Sensitivity, State};
+use trailsight_schemas::insight::{InsightType, Sensitivity, State};
 use uuid::Uuid;
 
 use super::*;
@@ -32,12 +32,12 @@ fn each_filter_keeps_what_it_says() {
         (Filter { region: text("eu-west-1"), name: text("Name1"), ..Filter::default() }, vec![3, 1]),
         (Filter { region: text("eu-west-2"), ..Filter::default() }, vec![]),
         (Filter { source: text("iam.amazonaws.com' OR 1 --"), ..Filter::default() }, vec![]),
-        (Filter { insight_type: text("ApiCallRateInsight"), ..Filter::default() }, vec![3, 2, 1]),
+        (Filter { kind: Some(InsightType::ApiCallRate), ..Filter::default() }, vec![3, 2, 1]),
         (Filter { sensitivity: Some(Low), ..Filter::default() }, vec![1]),
         (Filter { sensitivity: Some(Medium), ..Filter::default() }, vec![2, 1]),
         (Filter { sensitivity: Some(High), ..Filter::default() }, vec![3, 2, 1]),
-        (Filter { state: Some(State::Start), ..Filter::default() }, vec![3, 1]),
-        (Filter { state: Some(State::End), ..Filter::default() }, vec![2]),
+        (Filter { state: Some(IncidentState::Open), ..Filter::default() }, vec![3, 1]),
+        (Filter { state: Some(IncidentState::Ended), ..Filter::default() }, vec![2]),
     ] {
         assert_eq!(found(&history, filter.clone()), expected, "{filter:?}");
     }
