@@ -6,10 +6,12 @@ use std::process::Command;
 
 use serde_json::Value;
 use tempfile::TempDir;
+use trailsight::journal::minutes::{MinuteReader, Period};
+use trailsight_schemas::time::Minute;
 
 use super::good;
 use crate::product::{self, run};
-use crate::records::{Envelope, wrapped};
+use crate::records::{ACCOUNT, Envelope, wrapped};
 use crate::scale::not_run;
 use crate::service::{LIMIT, Service, Setup, setup};
 
@@ -84,6 +86,44 @@ async fn a_damaged_newest_snapshot_gives_way_to_the_one_before_it() {
     counted(&again, 400).await;
     let log = again.stop();
     assert!(log.contains("damaged"), "a damaged snapshot must be said aloud:\n{log}");
+}
+
+/// Pictures are derived: whatever happens to them, insights and records stay, and what the journal still has comes back.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_damaged_minute_history_is_rebuilt_from_the_journal() {
+    let home = Home::new();
+    home.put("a.json", &good(400));
+    let first = Service::run(&home.setup());
+    counted(&first, 400).await;
+    first.stop();
+    let before = calls(&home.data);
+    assert_eq!(before.len(), 400);
+    let path = home.data.join("history.db");
+    let whole = fs::read(&path).expect("it is there");
+    // All but the head; the rows alone, which shows only when they are written to; and nothing left of it.
+    for kept in [4096, whole.len() / 2 / 4096 * 4096, 0] {
+        let mut bytes = fs::read(&path).expect("readable");
+        bytes.iter_mut().skip(kept).for_each(|byte| *byte = 0x55);
+        fs::write(&path, bytes).expect("writable");
+        let again = Service::run(&home.setup());
+        counted(&again, 400).await;
+        // Something to write, so that a page that is only written to is visited.
+        let status = again.json("/api/v1/status").await.expect("status");
+        assert_eq!(again.get("/readyz").await.map(|(code, _)| code), Some(200), "{status:#}");
+        let log = again.stop();
+        if calls(&home.data) != before {
+            panic!("kept {kept}: the minutes are not what they were:\n{log}");
+        }
+        assert!(log.contains("begun again"), "kept {kept}: it must be said aloud:\n{log}");
+    }
+    assert!(home.data.join("history.db.damaged").is_file());
+}
+
+fn calls(data: &Path) -> Vec<(u32, u64)> {
+    let reader = MinuteReader::open_read_only(data).expect("the history can be read");
+    let key = format!("{ACCOUNT}/eu-west-1/ec2.amazonaws.com/CreateTags");
+    let points = reader.minutes(&key, Minute(0), Minute(u32::MAX), Period::Minute).expect("the history can be read");
+    points.into_iter().map(|point| (point.minute.0, point.calls)).collect()
 }
 
 fn part(path: &Path) -> String {

@@ -15,7 +15,7 @@ use crate::ingest::Dedup;
 use crate::journal::local::{LocalJournal, LocalOutbox, Options, Retention};
 use crate::journal::minutes::{self, Minutes};
 use crate::journal::snapshot::{self as stored, Snapshots};
-use crate::journal::{Detected, Journal, Seq};
+use crate::journal::{Detected, Journal, JournalError, Seq};
 use crate::spine::{Address, Recovered, Spine, Taken};
 
 /// Everything that one process holds of a data directory.
@@ -30,7 +30,7 @@ pub struct State {
     pub minutes: Minutes,
     /// What bringing it back took.
     pub recovered: Recovered,
-    /// Snapshots that were damaged and passed over.
+    /// Snapshots that were damaged and passed over, and a minute history that was begun again.
     pub damaged: Vec<String>,
     /// The part to be snapshotted next.
     next_part: usize,
@@ -72,30 +72,56 @@ impl State {
         Ok(state)
     }
 
-    /// Adds to the minute history what the journal has and it has not.
+    /// Adds to the minute history what the journal has and it has not. It is derived: one that is damaged, wherever
+    /// that shows, or that is of another journal is begun again from all that the journal still has.
     fn catch_up_minutes(&mut self) -> anyhow::Result<()> {
+        let last = self.spine.journal().last();
+        if self.minutes.through() > last {
+            let reason = format!("it reaches entry {}, and the journal ends at {last}", self.minutes.through());
+            self.begin_minutes_again(&reason)?;
+        }
+        let mut mended = false;
         loop {
             let chunk = self.spine.journal().read_after(self.minutes.through(), 256)?;
             if chunk.is_empty() {
                 return Ok(());
             }
+            let nothing = Batch::default();
             for (seq, entry) in &chunk {
-                match &entry.body {
-                    Body::Batch(batch) => self.minutes.apply(*seq, batch)?,
-                    Body::Epoch(_) | Body::Evict { .. } => self.minutes.apply(*seq, &Batch::default())?,
+                let batch = match &entry.body {
+                    Body::Batch(batch) => batch,
+                    Body::Epoch(_) | Body::Evict { .. } => &nothing,
+                };
+                match self.minutes.apply(*seq, batch) {
+                    Err(JournalError::Damaged(reason)) if !mended => {
+                        mended = true;
+                        self.begin_minutes_again(&reason)?;
+                        break;
+                    }
+                    applied => applied?,
                 }
             }
         }
     }
 
-    /// Takes what was just committed into the minute history. Where that had failed before, the journal has
-    /// what is missing.
+    fn begin_minutes_again(&mut self, reason: &str) -> anyhow::Result<()> {
+        self.minutes.begin_again(reason)?;
+        let first = self.spine.journal().first();
+        self.damaged.push(format!("the minute history was damaged ({reason}); it was begun again from entry {first}"));
+        Ok(())
+    }
+
+    /// Takes what was just committed into the minute history. Where that had failed before, or fails now because it
+    /// is damaged, the journal has what is missing.
     pub fn follow(&mut self, taken: &Taken) -> anyhow::Result<()> {
         for (seq, batch) in &taken.batches {
             if self.minutes.through() + 1 != *seq {
                 return self.catch_up_minutes();
             }
-            self.minutes.apply(*seq, batch)?;
+            match self.minutes.apply(*seq, batch) {
+                Err(JournalError::Damaged(_)) => return self.catch_up_minutes(),
+                applied => applied?,
+            }
         }
         Ok(())
     }

@@ -84,6 +84,7 @@ pub struct Counters {
 
 /// The writer of the minute history. One owner, who holds the directory's lock.
 pub struct Minutes {
+    path: PathBuf,
     connection: Connection,
     limits: Limits,
     through: Seq,
@@ -110,7 +111,17 @@ impl Minutes {
         let connection = store::open(path, &FORMAT, Durability::Process, limits.bytes.saturating_mul(SLACK))?;
         let through = unsigned(meta(&connection, "through")?);
         let newest = newest(&connection)?;
-        Ok(Minutes { connection, limits, through, newest, counters: Counters::default() })
+        Ok(Minutes { path: path.to_owned(), connection, limits, through, newest, counters: Counters::default() })
+    }
+
+    /// Sets a history that cannot be right aside, as [`Minutes::open`] does, and begins another. What it was to hold
+    /// is to be applied again, from [`Minutes::through`] on.
+    pub fn begin_again(&mut self, reason: &str) -> Result<(), JournalError> {
+        tracing::error!(path = %self.path.display(), reason, "the minute history is damaged: it is begun again");
+        set_aside(&self.path)?;
+        let again = Minutes::open_file(&self.path, self.limits)?;
+        *self = Minutes { counters: self.counters, ..again };
+        Ok(())
     }
 
     /// Newest entry whose minutes are in.
