@@ -193,6 +193,12 @@ impl<J: Journal> Spine<J> {
         self.due = Step::Append { entries, acknowledge };
     }
 
+    /// Has an entry appended that says so; [`Spine::step`] does the rest.
+    pub fn enter(&mut self, body: Body, now: i64) {
+        debug_assert!(!self.busy(), "the last loads are still on their way");
+        self.due = Step::Append { entries: vec![Entry { taken_at: now, body }], acknowledge: Vec::new() };
+    }
+
     /// Does the step that is due. `Ok(true)`: another is due. On an error the same step stays due.
     pub fn step(&mut self) -> Result<bool, JournalError> {
         self.due = match std::mem::replace(&mut self.due, Step::Idle) {

@@ -118,7 +118,8 @@ pub(super) fn chunks(
                     if to.is_some_and(|to| minute.seconds() >= to) {
                         return chunk.map(Ok);
                     }
-                    if chunk.as_ref().is_some_and(|(held, ..)| held.len() + tally.len() > records) {
+                    let full = |held: &crate::ingest::Tally| held.len() + tally.len() > records || held.fills(records);
+                    if chunk.as_ref().is_some_and(|(held, ..)| full(held)) {
                         return chunk.map(Ok);
                     }
                     let Some(Ok(tally)) = minutes.next() else { return chunk.map(Ok) };

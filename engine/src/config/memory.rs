@@ -4,13 +4,15 @@ use std::fmt;
 
 use super::units::Size;
 use super::written::Limits;
+use crate::detect::settings;
+use crate::ingest::{LARGE_DOCUMENT, LOADED_RECORD};
 
-/// Bytes of a dense series: its seven-day ring, profile and thresholds.
-const SERIES: u64 = 1024;
+/// Bytes of a series on the average, and of what comes beside all of them.
+const SERIES: u64 = settings::SERIES_BYTES as u64;
+const FLOOR: u64 = settings::SERIES_FLOOR as u64;
+
 /// Bytes of a fingerprint: hash and minute, at the load of a hash table before it doubles.
 const FINGERPRINT: u64 = 32;
-/// Bytes of one record in a load.
-const LOADED_RECORD: u64 = 64;
 /// Bytes of a connection: its buffers, its header and its task.
 const CONNECTION: u64 = 96 * 1024;
 /// The program, its libraries, SQLite's page cache, stacks.
@@ -35,27 +37,38 @@ pub struct Share {
 }
 
 impl MemoryBound {
-    pub(super) fn of(limits: &Limits, sources: usize, fetched: u64) -> MemoryBound {
+    /// `jobs`: files read at a time.
+    pub(super) fn of(limits: &Limits, partitions: u32, sources: usize, jobs: usize, fetched: u64) -> MemoryBound {
         let sources = sources.max(1) as u64;
+        let jobs = jobs as u64;
         let product = |limit, count: usize, each: u64| Share {
             limit,
             bytes: (count as u64).saturating_mul(each),
             formula: format!("{count} x {} ", Size(each)).trim_end().to_owned(),
         };
-        let loads = (limits.intake_loads as u64 + 1).saturating_mul(limits.load_records as u64);
-        let reading = limits.object_bytes.0.saturating_add(limits.record_bytes.0);
+        let records = limits.entry_records();
+        let loads = (limits.intake_loads as u64 + 1).saturating_mul(records as u64);
+        let least = u64::from(partitions).saturating_mul(settings::LEAST_OPEN_BYTES as u64);
         MemoryBound {
             shares: vec![
-                product("series", limits.series, SERIES),
+                Share {
+                    limit: "series",
+                    bytes: (limits.series as u64).saturating_mul(SERIES).saturating_add(FLOOR),
+                    formula: format!("{} x {} + {}", limits.series, Size(SERIES), Size(FLOOR)),
+                },
+                Share {
+                    limit: "open_minutes",
+                    bytes: limits.open_minutes.0.max(least),
+                    formula: format!("at least {partitions} partitions x {}", Size(settings::LEAST_OPEN_BYTES as u64)),
+                },
                 product("dedup_entries", limits.dedup_entries, FINGERPRINT),
                 Share {
                     limit: "intake_loads",
-                    bytes: loads.saturating_mul(LOADED_RECORD),
+                    bytes: loads.saturating_mul(LOADED_RECORD as u64),
                     formula: format!(
-                        "({} + 1) x {} load_records x {}",
+                        "({} + 1) x {records} records x {}",
                         limits.intake_loads,
-                        limits.load_records,
-                        Size(LOADED_RECORD)
+                        Size(LOADED_RECORD as u64)
                     ),
                 },
                 Share {
@@ -64,11 +77,15 @@ impl MemoryBound {
                     formula: format!("{sources} source(s) x {}", limits.tally_memory),
                 },
                 Share {
-                    limit: "object_bytes",
-                    bytes: reading.saturating_mul(sources),
+                    limit: "inflated_bytes",
+                    bytes: (sources * jobs)
+                        .saturating_mul(LARGE_DOCUMENT as u64 + limits.object_bytes.0)
+                        .saturating_add(limits.inflated_bytes.0),
                     formula: format!(
-                        "{sources} source(s) x ({} + {} record_bytes)",
-                        limits.object_bytes, limits.record_bytes
+                        "{sources} source(s) x {jobs} files x ({} + {} object_bytes) + {}",
+                        Size(LARGE_DOCUMENT as u64),
+                        limits.object_bytes,
+                        limits.inflated_bytes
                     ),
                 },
                 Share { limit: "fetch_memory", bytes: fetched, formula: "sum over the sources of Kafka".to_owned() },
@@ -90,7 +107,7 @@ impl MemoryBound {
 
     /// What state alone can come to: the gauge `state_limit_bytes`, all kinds together.
     pub fn state(&self) -> u64 {
-        self.share("series").saturating_add(self.share("dedup_entries"))
+        ["series", "open_minutes", "dedup_entries"].iter().fold(0, |sum, limit| sum.saturating_add(self.share(limit)))
     }
 }
 

@@ -442,9 +442,14 @@ fn what_is_effective_is_a_configuration() {
 fn memory_follows_the_limits() {
     let small = with("[limits]\nseries = 1000", &[]).unwrap().memory_bound();
     let large = with("[limits]\nseries = 1001000", &[]).unwrap().memory_bound();
-    assert_eq!(large.total() - small.total(), 1_000_000 * 1024);
-    assert_eq!(large.state() - small.state(), 1_000_000 * 1024);
-    assert!(small.to_string().contains("1000 x 1KiB"), "{small}");
+    let loads = 5 * (50_000 - 1_000) * 256;
+    assert_eq!(
+        large.total() - small.total(),
+        1_000_000 * 1024 + loads,
+        "entries are smaller where few series may be held"
+    );
+    assert_eq!(large.share("series") - small.share("series"), 1_000_000 * 1024);
+    assert!(small.to_string().contains("1000 x 1KiB + 64MiB"), "{small}");
 }
 
 #[test]

@@ -16,6 +16,9 @@ use uuid::Uuid;
 use super::outbox::Row;
 use super::retry::{Retry, SendError, backoff};
 
+/// Rows that are given up at a time where too many wait.
+const MOST_GIVEN_UP: usize = 256;
+
 /// Bounds of one sink's deliveries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
@@ -30,6 +33,8 @@ pub struct Limits {
     pub backoff_cap: Duration,
     /// Failures in a row after which rows are tried one at a time.
     pub breaker_failures: u32,
+    /// Rows that may wait. Beyond it the oldest are given up, however young.
+    pub outbox_rows: u64,
 }
 
 impl Default for Limits {
@@ -40,6 +45,7 @@ impl Default for Limits {
             backoff_base: Duration::from_secs(1),
             backoff_cap: Duration::from_secs(300),
             breaker_failures: 5,
+            outbox_rows: 100_000,
         }
     }
 }
@@ -130,6 +136,26 @@ impl Scheduler {
             });
         }
         steps
+    }
+
+    /// How many of `waiting` rows are too many, at most [`MOST_GIVEN_UP`].
+    pub fn excess(&self, waiting: u64) -> usize {
+        usize::try_from(waiting.saturating_sub(self.limits.outbox_rows))
+            .map_or(MOST_GIVEN_UP, |many| many.min(MOST_GIVEN_UP))
+    }
+
+    /// Takes up to `most` rows to be given up, whether or not the sink may be asked now. They are in flight until
+    /// [`Scheduler::written`]; what is under way already is left to its end.
+    pub fn give_up(&mut self, rows: Vec<Row>, most: usize) -> Vec<(Row, String)> {
+        let mut given_up = Vec::new();
+        for row in rows {
+            let busy = self.in_flight.values().any(|incident| *incident == row.shared_event_id);
+            if given_up.len() < most && !busy {
+                self.in_flight.insert(row.id, row.shared_event_id);
+                given_up.push((row, format!("more than {} insights wait for this sink", self.limits.outbox_rows)));
+            }
+        }
+        given_up
     }
 
     /// Judges an attempt. The row stays in flight until its fate is written.

@@ -129,7 +129,14 @@ fn a_receiver_that_refuses_is_up() {
 #[test]
 fn settings_at_their_edges_do_not_stop_or_panic() {
     let zero = Duration::ZERO;
-    let limits = Limits { in_flight: 0, deadline: zero, backoff_base: zero, backoff_cap: zero, breaker_failures: 0 };
+    let limits = Limits {
+        in_flight: 0,
+        deadline: zero,
+        backoff_base: zero,
+        backoff_cap: zero,
+        breaker_failures: 0,
+        outbox_rows: 0,
+    };
     let mut scheduler = Scheduler::new(limits);
     assert_eq!(scheduler.room(0), 1);
     let steps = scheduler.admit(vec![row(1, 1, Start)], i64::MAX);

@@ -216,7 +216,23 @@ impl Running {
         if let Some((rows, oldest)) = self.ask(move |outbox| outbox.depth(&sink)).await {
             let age = |created: i64| Duration::from_millis(now.saturating_sub(created).max(0).unsigned_abs());
             self.worker.observer.depth(&self.worker.sink.name, rows, oldest.map(age), self.last_error.as_deref());
+            self.give_up(self.scheduler.excess(rows), now).await;
         }
+    }
+
+    /// Gives up the `most` oldest rows.
+    async fn give_up(&mut self, most: usize, now: i64) {
+        if most == 0 {
+            return;
+        }
+        let (sink, wanted) = (self.worker.sink.name.clone(), most + self.scheduler.in_flight());
+        let Some(rows) = self.ask(move |outbox| outbox.due(&sink, i64::MAX, wanted)).await else { return };
+        for (row, error) in self.scheduler.give_up(rows, most) {
+            self.decide(Arc::new(row), Verdict::Dead { error });
+        }
+        self.write_fates(now).await;
+        // There may be more of them than one look gives up.
+        self.reported_ms = i64::MIN;
     }
 
     /// Asks the outbox on a thread that may block; an error is reported, and `None`.

@@ -203,6 +203,31 @@ async fn a_sink_that_stays_down_ends_in_the_dead_letter_after_the_deadline() {
     );
 }
 
+/// A sink that is down for a day must not fill the disk: ten times as many as may wait, and the oldest go first.
+#[tokio::test]
+async fn what_is_beyond_the_limit_of_rows_ends_in_the_dead_letter_oldest_first() {
+    let limits = Limits { outbox_rows: 60, backoff_base: Duration::from_secs(36_000), ..one_at_a_time() };
+    let rows: Vec<Row> = (1..=600)
+        .map(|id| row(id, id.unsigned_abs().div_ceil(2).into(), if id % 2 == 1 { Start } else { End }))
+        .collect();
+    let bench = Bench::start("http://127.0.0.1:1/", rows.clone(), InsightFormat::Full, limits);
+    let dead = |outcomes: &[Outcome]| outcomes.iter().filter(|outcome| **outcome == Outcome::Dead).count();
+    while dead(&bench.watched.settled.lock().expect("not poisoned")) < 540 {
+        bench.settled(1).await;
+    }
+    let finished = bench.finish_within(0).await;
+    let fates = finished.outbox.fates();
+    let pending: Vec<i64> = fates.iter().filter(|(_, fate)| *fate == Fate::Pending).map(|(id, _)| *id).collect();
+    assert!(pending.len() <= 60, "{pending:?}");
+    // An End is due for the dead letter only once its Start is there.
+    assert!(pending.iter().all(|id| *id > 512), "{pending:?}");
+    let reasons: std::collections::BTreeSet<_> =
+        finished.dead_lines.iter().filter_map(|line| line["reason"].as_str()).collect();
+    assert!(reasons.contains("more than 60 insights wait for this sink"), "{reasons:?}");
+    let told = ["its Start ended in the dead letter", "more than 60 insights wait for this sink"];
+    assert!(reasons.iter().all(|reason| told.contains(reason)), "an End is of no use without its Start: {reasons:?}");
+}
+
 #[tokio::test]
 async fn what_the_receiver_has_is_not_sent_again_while_the_store_fails() {
     let receiver = Receiver::start(&[]).await;

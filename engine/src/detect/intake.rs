@@ -135,7 +135,7 @@ impl Partition {
             self.overflowed = self.overflowed.saturating_add(cell.calls);
             return false;
         }
-        self.cells.entry(minute).or_default().entry(index).or_default().merge(&cell);
+        self.hold(index, minute, &cell);
         open
     }
 }

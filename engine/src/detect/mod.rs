@@ -16,6 +16,7 @@ mod tracked;
 mod report;
 mod partition;
 mod intake;
+mod room;
 mod telling;
 pub mod watched;
 mod pack;
@@ -57,6 +58,8 @@ struct Slot {
 struct Rules {
     settings: Settings,
     open_minutes: u32,
+    /// Bytes of minutes that one partition holds.
+    room: usize,
     unlearned: Vec<(Vec<GlobSet>, i64)>,
 }
 
@@ -107,8 +110,12 @@ pub struct Sizes {
     pub evicted: u64,
     /// Incidents open.
     pub incidents: usize,
-    /// Approximate bytes of state.
+    /// Approximate bytes of series, with the strings that they name.
     pub bytes: usize,
+    /// Bytes of minutes that are open, or were closed a short while ago.
+    pub open_bytes: usize,
+    /// Minutes of a partition that were closed before their time, since the process began.
+    pub closed_early: u64,
     /// Calls that came for a minute already closed.
     pub late: u64,
     /// Calls too far ahead of the watermark to be kept open.
@@ -212,6 +219,23 @@ impl Detect {
         Some(Body::Evict { partition: partition as u32, series: series as u32 })
     }
 
+    /// What to append when series take more than [`Settings::series_bytes`], which counting them does not tell: each
+    /// may name many strings. The heaviest partition gives up a tenth of its series.
+    pub fn overweight(&self, sizes: &Sizes) -> Option<Body> {
+        if sizes.bytes <= self.rules.settings.series_bytes() {
+            return None;
+        }
+        let idle =
+            self.parts.iter().map(|slot| (slot.partition.state_bytes(), slot.partition.idle().len())).enumerate();
+        let (partition, (_, idle)) = idle.filter(|(_, (_, idle))| *idle > 0).max_by_key(|(_, (bytes, _))| *bytes)?;
+        Some(Body::Evict { partition: partition as u32, series: idle.div_ceil(10) as u32 })
+    }
+
+    /// Newest event time of each source, seconds since the epoch.
+    pub fn newest_by_source(&self) -> BTreeMap<String, i64> {
+        self.parts.first().map(|slot| slot.watermark.newest_by_source()).unwrap_or_default()
+    }
+
     /// Least watermark over the partitions: minutes below it are complete.
     pub fn open_from(&self) -> Option<trailsight_schemas::time::Minute> {
         self.parts.iter().filter_map(|slot| slot.watermark.open_from()).min()
@@ -242,6 +266,8 @@ impl Detect {
             incidents: sum.incidents
                 + partition.series.iter().flatten().filter(|tracked| tracked.incident.is_some()).count(),
             bytes: sum.bytes + partition.state_bytes(),
+            open_bytes: sum.open_bytes + partition.held,
+            closed_early: sum.closed_early + partition.closed_early,
             late: sum.late + partition.late,
             overflowed: sum.overflowed + partition.overflowed,
             omitted: sum.omitted + partition.omitted,
@@ -331,7 +357,8 @@ impl Rules {
             let lists = [&rule.account, &rule.region, &rule.source, &rule.name];
             (lists.into_iter().map(|globs| settings::globs(globs)).collect(), rule.until.unwrap_or(i64::MAX))
         });
-        Rules { unlearned: unlearned.collect(), open_minutes: OPEN_MINUTES, settings }
+        let room = settings.open_bytes_of_one();
+        Rules { unlearned: unlearned.collect(), open_minutes: OPEN_MINUTES, room, settings }
     }
 
     /// Wall time until which the series does not learn.

@@ -132,7 +132,9 @@ fn unpack(part: Part, rules: &Rules) -> Result<Slot, PackError> {
         if !known(&index) {
             return Err(PackError::Inconsistent("a cell without its series"));
         }
-        cells.entry(minute).or_default().insert(index, unpack_cell(cell));
+        let cell = unpack_cell(cell);
+        partition.held += cell.bytes();
+        cells.entry(minute).or_default().insert(index, cell);
     }
     partition.cells = cells;
     partition.strings = strings;
@@ -260,7 +262,7 @@ fn unpack_incident(state: IncidentState) -> Result<Incident, PackError> {
 }
 
 fn pack_cell(cell: &Cell) -> CellState {
-    CellState { calls: cell.calls, values: [0, 1, 2].map(|at: usize| cell.values[at].as_slice().to_vec()) }
+    CellState { calls: cell.calls, values: [0, 1, 2].map(|at: usize| cell.values[at].pairs()) }
 }
 
 fn unpack_cell(state: CellState) -> Cell {

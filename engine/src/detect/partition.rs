@@ -18,9 +18,6 @@ use super::telling::Opening;
 use super::tracked::{Cells, Key, Tracked};
 use super::{Found, Rules};
 
-/// Minutes below the watermark whose cells are kept, so that a Start can be dated back and its window told.
-const RETAIN: u32 = 70;
-
 pub(super) struct Partition {
     pub(super) strings: Strings,
     pub(super) accounts: BTreeMap<Id, Account>,
@@ -29,6 +26,10 @@ pub(super) struct Partition {
     pub(super) free: BTreeSet<u32>,
     pub(super) index: HashMap<Key, u32, foldhash::fast::FixedState>,
     pub(super) cells: Cells,
+    /// Bytes of `cells`.
+    pub(super) held: usize,
+    /// Minutes that were closed before their time, since the process began.
+    pub(super) closed_early: u64,
     /// Series that want every minute closed, calls or not.
     pub(super) awake: BTreeSet<u32>,
     /// Newest closed minute.
@@ -66,6 +67,8 @@ impl Partition {
             free: BTreeSet::new(),
             index: HashMap::default(),
             cells: Cells::new(),
+            held: 0,
+            closed_early: 0,
             awake: BTreeSet::new(),
             closed: None,
             late: 0,
@@ -86,6 +89,7 @@ impl Partition {
                 self.close_below(open_from.min(minute), share, rules, found);
             }
             self.place(*at, share, rules, &mut touched);
+            self.keep_within(share, rules, found);
         }
         if let Some(open_from) = share.open_from {
             self.close_below(open_from, share, rules, found);
@@ -103,7 +107,7 @@ impl Partition {
         }
     }
 
-    fn close_below(&mut self, open_from: u32, share: &Share<'_>, rules: &Rules, found: &mut Vec<Found>) {
+    pub(super) fn close_below(&mut self, open_from: u32, share: &Share<'_>, rules: &Rules, found: &mut Vec<Found>) {
         let Some(through) = open_from.checked_sub(1) else { return };
         while let Some(closed) = self.closed.filter(|closed| *closed < through) {
             let next = if self.awake.is_empty() {
@@ -119,9 +123,7 @@ impl Partition {
                 None => self.closed = Some(through),
             }
         }
-        if let Some(closed) = self.closed {
-            self.cells = self.cells.split_off(&closed.saturating_sub(RETAIN));
-        }
+        self.forget_closed();
     }
 
     fn close(&mut self, minute: u32, share: &Share<'_>, rules: &Rules, found: &mut Vec<Found>) {
@@ -241,9 +243,7 @@ impl Partition {
                 if let (Some(account), Some(day)) = (self.accounts.get_mut(&tracked.key.account), tracked.last_day) {
                     account.active.forget(day);
                 }
-                for of_series in self.cells.values_mut() {
-                    of_series.remove(&index);
-                }
+                self.forget_cells(index);
                 self.free.insert(index);
                 self.evicted += 1;
             }
@@ -291,13 +291,12 @@ impl Partition {
     }
 
     pub(super) fn state_bytes(&self) -> usize {
-        let cells: usize = self.cells.values().flat_map(BTreeMap::values).map(|cell| cell.bytes() + 8).sum();
         let series: usize = self
             .series
             .iter()
             .map(|slot| size_of::<usize>() + slot.as_ref().map_or(0, |tracked| tracked.bytes()))
             .sum();
-        self.strings.bytes() + cells + series + self.index.len() * (size_of::<(Key, u32)>() + 2)
+        self.strings.bytes() + series + self.index.len() * (size_of::<(Key, u32)>() + 2)
     }
 
     pub(super) fn refresh_unlearned(&mut self, rules: &Rules) {

@@ -19,12 +19,35 @@ pub struct Settings {
     pub budgets: [f64; 3],
     /// Most series held; the coldest is evicted.
     pub series: usize,
+    /// Bytes of minutes held open, over all partitions, each of which has an equal share.
+    pub open_bytes: usize,
     /// Partitions of accounts; fixed when the data directory is created.
     pub partitions: u32,
     /// Mutes that keep matched traffic from teaching.
     pub unlearned: Vec<Unlearned>,
     /// Where the picture of an insight is, without the id.
     pub public_url: Option<String>,
+}
+
+/// Bytes that a series may take on the average, its share of strings included.
+pub const SERIES_BYTES: usize = 1024;
+/// Bytes of strings and of empty slots that no limit on series explains: each partition lets some thousand strings lie
+/// before it looks which are in use.
+pub const SERIES_FLOOR: usize = 64 << 20;
+
+/// Bytes of open minutes that a partition has at the least.
+pub const LEAST_OPEN_BYTES: usize = 256 << 10;
+
+impl Settings {
+    /// Bytes of open minutes that one partition has.
+    pub(super) fn open_bytes_of_one(&self) -> usize {
+        (self.open_bytes / self.partitions.max(1) as usize).max(LEAST_OPEN_BYTES)
+    }
+
+    /// Most bytes of series, beyond which the coldest are evicted even if they are not too many.
+    pub fn series_bytes(&self) -> usize {
+        self.series.saturating_mul(SERIES_BYTES).saturating_add(SERIES_FLOOR)
+    }
 }
 
 /// Series whose traffic does not teach: the series side of a mute with `learn = false`. Globs; an empty
@@ -67,6 +90,7 @@ impl Default for Settings {
             data_events: Vec::new(),
             budgets: [0.2, 1.0, 5.0],
             series: 1_000_000,
+            open_bytes: 1 << 30,
             partitions: 64,
             unlearned: Vec::new(),
             public_url: None,

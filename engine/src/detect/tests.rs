@@ -12,6 +12,7 @@ use super::{Detect, Settings};
 
 mod folding;
 mod watched;
+mod room;
 
 /// Midnight UTC of a Monday.
 const T0: u32 = 28_000_000 / DAY * DAY + 4 * DAY;

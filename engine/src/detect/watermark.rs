@@ -61,6 +61,17 @@ impl Watermark {
         self.partitions.keys().cloned().collect()
     }
 
+    /// Newest event time of each source over its partitions, seconds since the epoch.
+    pub fn newest_by_source(&self) -> BTreeMap<String, i64> {
+        let mut newest = BTreeMap::new();
+        for ((source, _), partition) in &self.partitions {
+            if let Some(seen) = partition.newest {
+                newest.entry(source.clone()).and_modify(|known: &mut i64| *known = seen.max(*known)).or_insert(seen);
+            }
+        }
+        newest
+    }
+
     pub(super) fn to_parts(&self) -> (Vec<SourceClock>, Option<u32>, Option<i64>) {
         let clocks = self.partitions.iter().map(|((source, partition), clock)| SourceClock {
             source: source.clone(),

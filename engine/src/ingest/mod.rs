@@ -30,4 +30,5 @@ pub use settings::{
     ATTRIBUTE_BYTES, EARLIEST, LINE_TOO_LARGE, NAME_BYTES, NAMES, OBJECT_TOO_LARGE, OTHER, Origin, Reject, Settings,
     TIME_OUT_OF_RANGE,
 };
-pub use tally::Tally;
+pub use stream::LARGE_DOCUMENT;
+pub use tally::{LOADED_RECORD, Tally};

@@ -9,6 +9,7 @@
 //! A stream that is damaged counts up to the damage, and the rest is one reject.
 
 use std::io::{self, Read};
+use std::sync::{Mutex, PoisonError};
 
 use serde::de::IgnoredAny;
 use trailsight_schemas::decode::{self, Inflated, Limits, Reason};
@@ -22,7 +23,11 @@ use super::tally::Tally;
 /// What is this small, bytes as received, is read whole.
 const WHOLE: usize = 8 << 20;
 /// … unless it inflates beyond this, bytes.
-const WHOLE_TEXT: u64 = 64 << 20;
+const WHOLE_TEXT: u64 = LARGE_DOCUMENT as u64;
+/// A document that is not lines is held whole; of those that are larger than this, bytes, one at a time.
+pub const LARGE_DOCUMENT: usize = 64 << 20;
+/// Held by the thread that reads a large document: memory is the process's, and so is this.
+static LARGE: Mutex<()> = Mutex::new(());
 /// Text that decides whether the rest is lines, bytes.
 const HEAD: usize = 1 << 20;
 /// How many of the first lines are looked at.
@@ -99,7 +104,11 @@ impl Tally {
     ) -> io::Result<()> {
         let most = usize::try_from(limits.inflated_bytes).unwrap_or(usize::MAX);
         let mut end = end;
+        let mut alone = None;
         while end.is_none() && held.len() <= most {
+            if held.len() > LARGE_DOCUMENT && alone.is_none() {
+                alone = Some(LARGE.lock().unwrap_or_else(PoisonError::into_inner));
+            }
             // One byte more than allowed tells a full document from an overfull one.
             let room = (most - held.len()).saturating_add(1);
             end = text.append(&mut held, HEAD.min(room));

@@ -58,6 +58,12 @@ pub(super) struct Call<'a> {
     pub(super) error: &'a str,
 }
 
+/// Bytes that a record in a load may take on the average, the strings that only it has included. Without strings of its
+/// own it takes 24.
+pub const LOADED_RECORD: usize = 256;
+/// Bytes of a load that are nobody's fault: tables have room to grow.
+const SMALL_LOAD: usize = 1 << 20;
+
 /// A commutative multiset of the records seen: the same records in any order, cut in any way, make the
 /// same tally.
 ///
@@ -116,6 +122,11 @@ impl Tally {
     /// Bytes held.
     pub fn memory(&self) -> usize {
         self.samples.capacity() * size_of::<Sample>() + self.rows.capacity() * size_of::<Row>() + self.tables.memory()
+    }
+
+    /// Whether this is enough for a load of so many records: there are as many, or they take the room of as many.
+    pub fn fills(&self, records: usize) -> bool {
+        self.len() >= records || self.memory() >= records.saturating_mul(LOADED_RECORD).max(SMALL_LOAD)
     }
 
     /// Newest event time held, seconds since the epoch. A row of a counts table has that of its minute's

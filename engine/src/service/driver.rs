@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use crate::clock::{Clock, instant};
 use crate::deliver::DeadLetters;
+use crate::detect::Sizes;
 use crate::journal::JournalError;
 use crate::source::{Load, Stop};
 
@@ -72,7 +73,11 @@ impl Driver {
             }
             if last_status.elapsed() >= Duration::from_secs(1) {
                 last_status = instant();
-                self.shared.publish(&self.state, self.clock.now());
+                self.count_lost_lines();
+                let sizes = self.shared.publish(&self.state, self.clock.now());
+                if !self.lighten(&sizes)? {
+                    break;
+                }
             }
         }
         self.shared.publish(&self.state, self.clock.now());
@@ -121,6 +126,23 @@ impl Driver {
                 Err(error) => return Err(error),
             }
         }
+    }
+
+    fn count_lost_lines(&self) {
+        let all = [self.dead.record_counts(), self.dead.insight_counts()];
+        let lost: u64 = all.iter().map(|counts| counts.rotated_out + counts.dropped).sum();
+        let shown = &self.shared.metrics.dead_letter_lines_lost;
+        shown.inc_by(lost.saturating_sub(shown.get()));
+    }
+
+    /// Evicts where series take more memory than their limit allows.
+    fn lighten(&mut self, sizes: &Sizes) -> Result<bool, JournalError> {
+        let Some(evict) = self.state.spine.detect().overweight(sizes) else { return Ok(true) };
+        let now = self.clock.now();
+        self.state.spine.enter(evict, now);
+        let driven = self.drive()?;
+        self.follow(now);
+        Ok(driven)
     }
 
     /// What comes behind a commit: counters, the minute history, the log.

@@ -84,7 +84,7 @@ impl Service {
         let metrics = Arc::new(Metrics::new(&names(config))?);
         let history = History::open(&config.data_dir)?;
         let shared = Arc::new(Shared::new(config, metrics.clone(), &clock, history, stop.clone()));
-        shared.baseline(&state.spine.detect().sizes());
+        shared.baseline(state.spine.detect());
         let configured: Vec<String> = config.sources.iter().map(|source| source.name.clone()).collect();
         state.spine.start(&config.detect_settings(), &configured, env!("CARGO_PKG_VERSION"), clock.now())?;
 
@@ -220,7 +220,13 @@ fn start_sources(
 ) -> anyhow::Result<Vec<JoinHandle<()>>> {
     let mut threads = Vec::new();
     for source in &config.sources {
-        let intake = Intake { loads: sender.clone(), stop: stop.clone(), bytes: shared.bytes_of(&source.name) };
+        let intake = Intake {
+            loads: sender.clone(),
+            stop: stop.clone(),
+            bytes: shared.bytes_of(&source.name),
+            waiting: shared.waiting_of(&source.name),
+            blocked: shared.blocked_of(&source.name),
+        };
         let marks = state.spine.journal().marks(&source.name)?;
         let run = source_runner(config, source, clock)?;
         let (dead, shared, clock) = (dead.clone(), shared.clone(), clock.clone());
@@ -255,7 +261,7 @@ fn source_runner(config: &Config, source: &SourceConfig, clock: &Clock) -> anyho
                 SourceKind::Files { path, recursive, settle, poll } => (path, recursive, settle, poll),
                 _ => ("-".into(), false, Duration::ZERO, Duration::from_secs(1)),
             };
-            let jobs = std::thread::available_parallelism().map_or(1, usize::from);
+            let jobs = crate::source::jobs();
             let load_records = config.limits.entry_records();
             let memory = usize::try_from(config.limits.tally_memory.0).unwrap_or(usize::MAX);
             let source =

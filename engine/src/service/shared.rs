@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
 use std::time::{Duration, Instant};
@@ -54,6 +54,10 @@ pub struct Shared {
     newest: DashMap<String, AtomicI64>,
     /// Bytes read by each source.
     bytes: DashMap<String, Arc<AtomicU64>>,
+    /// Files or messages that wait at each source.
+    waiting: DashMap<String, Arc<AtomicU64>>,
+    /// Sources that wait for the main loop.
+    blocked: DashMap<String, Arc<AtomicBool>>,
     state_limit: u64,
     data_dir: PathBuf,
     listeners: Mutex<Vec<SyncSender<InsightEvent>>>,
@@ -77,6 +81,13 @@ struct Seen {
     evicted: u64,
     late: u64,
     omitted: u64,
+    overflowed: u64,
+}
+
+impl Seen {
+    fn of(sizes: &Sizes) -> Seen {
+        Seen { evicted: sizes.evicted, late: sizes.late, omitted: sizes.omitted, overflowed: sizes.overflowed }
+    }
 }
 
 impl Shared {
@@ -96,7 +107,11 @@ impl Shared {
             ..Status::default()
         };
         let bound = config.memory_bound();
-        for (kind, limit) in [(StateKind::Series, "series"), (StateKind::Dedup, "dedup_entries")] {
+        for (kind, limit) in [
+            (StateKind::Series, "series"),
+            (StateKind::OpenMinutes, "open_minutes"),
+            (StateKind::Dedup, "dedup_entries"),
+        ] {
             metrics.state_limit_bytes(kind).set(i64::try_from(bound.share(limit)).unwrap_or(i64::MAX));
         }
         Shared {
@@ -111,6 +126,8 @@ impl Shared {
             sources: Mutex::new(sources.collect()),
             newest: DashMap::new(),
             bytes: DashMap::new(),
+            waiting: DashMap::new(),
+            blocked: DashMap::new(),
             state_limit: bound.state(),
             data_dir: config.data_dir.clone(),
             listeners: Mutex::default(),
@@ -159,6 +176,16 @@ impl Shared {
     /// The counter of bytes that a source is given.
     pub(super) fn bytes_of(&self, source: &str) -> Arc<AtomicU64> {
         self.bytes.entry(source.to_owned()).or_default().clone()
+    }
+
+    /// What a source says of how much waits.
+    pub(super) fn waiting_of(&self, source: &str) -> Arc<AtomicU64> {
+        self.waiting.entry(source.to_owned()).or_default().clone()
+    }
+
+    /// Whether a source waits for the main loop.
+    pub(super) fn blocked_of(&self, source: &str) -> Arc<AtomicBool> {
+        self.blocked.entry(source.to_owned()).or_default().clone()
     }
 
     /// While the journal cannot be written every source waits.
@@ -249,7 +276,7 @@ impl Shared {
     }
 
     /// Once a second or so: everything that is read off the state.
-    pub(super) fn publish(&self, state: &State, now: i64) {
+    pub(super) fn publish(&self, state: &State, now: i64) -> Sizes {
         let detect = state.spine.detect();
         let sizes = detect.sizes();
         self.export(detect, &sizes, state);
@@ -263,6 +290,10 @@ impl Shared {
             metrics.lag_seconds.set(source.lag_seconds.unwrap_or(0.0));
             let read = self.bytes.get(&source.name).map_or(0, |bytes| bytes.load(Ordering::Relaxed));
             metrics.bytes.inc_by(read.saturating_sub(metrics.bytes.get()));
+            source.paused |= self.blocked.get(&source.name).is_some_and(|blocked| blocked.load(Ordering::Relaxed));
+            metrics.paused.set(i64::from(source.paused));
+            source.waiting = self.waiting.get(&source.name).map_or(0, |waiting| waiting.load(Ordering::Relaxed));
+            metrics.lag_records.set(i64::try_from(source.waiting).unwrap_or(i64::MAX));
         }
         let journal = state.spine.journal();
         let appended = &self.metrics.journal_bytes;
@@ -288,12 +319,13 @@ impl Shared {
             limit: detect.settings().series as u64,
             evicted: sizes.evicted,
         };
-        let held = sizes.bytes + state.spine.dedup().stats().memory;
+        let held = sizes.bytes + sizes.open_bytes + state.spine.dedup().stats().memory;
         status.memory = MemoryStatus { state_bytes: held as u64, limit_bytes: self.state_limit };
         status.learning = detect.learning().into_iter().map(learning).collect();
         self.log_learning(&status.learning);
         status.records = totals;
         status.problems = state.damaged.clone();
+        sizes
     }
 
     fn export(&self, detect: &Detect, sizes: &Sizes, state: &State) {
@@ -304,7 +336,13 @@ impl Shared {
         metrics.series_count(SeriesKind::CallRate).set(sizes.call_series as i64);
         metrics.series_count(SeriesKind::ErrorRate).set((sizes.series - sizes.call_series) as i64);
         metrics.state_bytes(StateKind::Series).set(sizes.bytes as i64);
-        metrics.state_bytes(StateKind::Dedup).set(state.spine.dedup().stats().memory as i64);
+        metrics.state_bytes(StateKind::OpenMinutes).set(sizes.open_bytes as i64);
+        let dedup = state.spine.dedup().stats();
+        metrics.state_bytes(StateKind::Dedup).set(dedup.memory as i64);
+        metrics.dedup_forgotten.inc_by(dedup.forgotten.saturating_sub(metrics.dedup_forgotten.get()));
+        let minutes = state.minutes.counters();
+        metrics.minutes_evicted.inc_by(minutes.evicted.saturating_sub(metrics.minutes_evicted.get()));
+        metrics.closed_early.inc_by(sizes.closed_early.saturating_sub(metrics.closed_early.get()));
         if let Some(space) = Space::of(&self.data_dir) {
             metrics.disk_free.set(i64::try_from(space.free).unwrap_or(i64::MAX));
             metrics.disk_size.set(i64::try_from(space.size).unwrap_or(i64::MAX));
@@ -321,7 +359,8 @@ impl Shared {
         if let Some(first) = self.sources.lock().unwrap_or_else(PoisonError::into_inner).keys().next() {
             metrics.source(first).late.inc_by(sizes.late.saturating_sub(seen.late));
         }
-        (seen.evicted, seen.late, seen.omitted) = (sizes.evicted, sizes.late, sizes.omitted);
+        metrics.overflowed.inc_by(sizes.overflowed.saturating_sub(seen.overflowed));
+        *seen = Seen::of(sizes);
     }
 
     /// The opt-in gauges of single series: those of which most is expected.
@@ -368,9 +407,11 @@ impl Shared {
     }
 
     /// What the state had counted before this process: not news.
-    pub(super) fn baseline(&self, sizes: &Sizes) {
-        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        (seen.evicted, seen.late, seen.omitted) = (sizes.evicted, sizes.late, sizes.omitted);
+    pub(super) fn baseline(&self, detect: &Detect) {
+        *self.seen.lock().unwrap_or_else(PoisonError::into_inner) = Seen::of(&detect.sizes());
+        for (source, newest) in detect.newest_by_source() {
+            self.newest.insert(source, AtomicI64::new(newest));
+        }
     }
 
     /// Something could not be read by a source.

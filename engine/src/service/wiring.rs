@@ -73,7 +73,8 @@ pub(super) enum Outlet {
 
 /// Every sink with its bounds. `identity` is the data directory's.
 pub(super) fn outlets(config: &Config, identity: u64, shared: &Arc<Shared>) -> anyhow::Result<Vec<(Outlet, Limits)>> {
-    config.sinks.iter().map(|sink| outlet(sink, identity, shared)).collect()
+    let bounded = |(outlet, limits)| (outlet, Limits { outbox_rows: config.limits.outbox_rows, ..limits });
+    config.sinks.iter().map(|sink| outlet(sink, identity, shared).map(bounded)).collect()
 }
 
 fn outlet(sink: &SinkConfig, identity: u64, shared: &Arc<Shared>) -> anyhow::Result<(Outlet, Limits)> {

@@ -131,7 +131,8 @@ impl<'a> Following<'a> {
             }
             return resumed.map(|()| true);
         }
-        let Choice { files, more, forget } = self.follower.choose(listing, now);
+        let Choice { files, more, waiting, forget } = self.follower.choose(listing, now);
+        self.intake.waits(waiting as u64);
         self.forget.extend(forget);
         if files.is_empty() {
             let nothing_new = self.caught_up && self.forget.is_empty();
@@ -141,7 +142,8 @@ impl<'a> Following<'a> {
         if self.caught_up && (more || bytes > BACKLOG_BYTES) && !self.say(false, now) {
             return Err(ReadError::Stopped);
         }
-        self.read(files, None, !more, now, dead)?;
+        let read = self.read(files, None, !more, now, dead)?;
+        self.intake.waits(waiting.saturating_sub(read) as u64);
         Ok(more)
     }
 
@@ -189,9 +191,11 @@ impl<'a> Following<'a> {
             warn!(source = %self.source.name, file = %key, "changed or gone in the middle of being read; left out of its set");
         }
         info!(source = %self.source.name, files = files.len(), "going on with the set that was being read");
-        self.read(files, Some(begun), false, now, dead)
+        self.intake.waits(files.len() as u64);
+        self.read(files, Some(begun), false, now, dead).map(|_| ())
     }
 
+    /// Returns how many were read.
     fn read(
         &mut self,
         files: Vec<Found>,
@@ -199,7 +203,7 @@ impl<'a> Following<'a> {
         caught_up: bool,
         now: i64,
         dead: &mut (dyn FnMut(Reject) + Send),
-    ) -> Result<(), ReadError> {
+    ) -> Result<usize, ReadError> {
         let source = self.source;
         let reader = Reader {
             source: source.name.clone(),
@@ -218,6 +222,7 @@ impl<'a> Following<'a> {
         };
         let report = sets.hand_over(files, begun, caught_up, dead)?;
         self.caught_up = caught_up;
+        let read = report.read.len();
         for file in report.read {
             if self.follower.finished(&file.key, file.identity) {
                 warn!(source = %source.name, file = %file.key, "changed after it was read; read again from its beginning");
@@ -228,7 +233,7 @@ impl<'a> Following<'a> {
                 warn!(source = %source.name, file = %file.key, %error, "cannot be opened; tried again later");
             }
         }
-        Ok(())
+        Ok(read)
     }
 
     /// Sends word of where the source stands, without records.

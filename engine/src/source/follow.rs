@@ -44,6 +44,8 @@ pub(super) struct Choice {
     pub(super) files: Vec<Found>,
     /// More files are ready than one set holds.
     pub(super) more: bool,
+    /// Files that are not read yet, these and those that are not ready included.
+    pub(super) waiting: usize,
     /// Keys of files that are gone for good.
     pub(super) forget: Vec<String>,
 }
@@ -60,9 +62,13 @@ impl Follower {
     pub(super) fn choose(&mut self, listing: Listing, now: i64) -> Choice {
         let forget = self.forget(&listing, now);
         let before = std::mem::take(&mut self.settling);
-        let mut files = Vec::new();
+        let (mut files, mut waiting) = (Vec::new(), 0);
         for found in listing.files {
-            if self.read.get(&found.key) == Some(&found.identity) || self.is_refused(&found, now) {
+            if self.read.get(&found.key) == Some(&found.identity) {
+                continue;
+            }
+            waiting += 1;
+            if self.is_refused(&found, now) {
                 continue;
             }
             let since = match before.get(&found.key) {
@@ -81,7 +87,7 @@ impl Follower {
             files.sort_by_cached_key(|found| (delivered(found), found.key.clone()));
             files.truncate(SET_FILES);
         }
-        Choice { files, more, forget }
+        Choice { files, more, waiting, forget }
     }
 
     /// Remembers that a file was read. True when an earlier state of it had been read before.
@@ -161,12 +167,14 @@ mod tests {
         let (old, young) = (found("old", 1, 2000), found("young", 1, 500));
         let ahead = found("ahead", 1, -3_600_000);
         let all = listing(&[ahead.clone(), old.clone(), young.clone()]);
-        assert_eq!(keys(&follower.choose(all, NOW)), ["old"], "old files at once");
+        let choice = follower.choose(all, NOW);
+        assert_eq!((keys(&choice), choice.waiting), (vec!["old"], 3), "old files at once");
         follower.finished(&old.key, old.identity);
         let grown = found("young", 2, -900);
         assert!(keys(&follower.choose(listing(&[ahead.clone(), old.clone(), grown.clone()]), NOW + 1900)).is_empty());
         let later = follower.choose(listing(&[ahead.clone(), old.clone(), grown.clone()]), NOW + 2900);
         assert_eq!(keys(&later), ["ahead", "young"], "a time ahead of the clock is waited for like any other");
+        assert_eq!(later.waiting, 2);
         for taken in later.files {
             assert!(!follower.finished(&taken.key, taken.identity));
         }
@@ -238,7 +246,7 @@ mod tests {
         let files: Vec<Found> =
             (0..SET_FILES + 10).map(|nth| found(&name(if nth < 10 { 9 } else { 8 }, nth), 1, 9000)).collect();
         let choice = Follower::new(&BTreeMap::new(), 0).choose(listing(&files), NOW);
-        assert!(choice.more && choice.files.len() == SET_FILES);
+        assert!(choice.more && choice.files.len() == SET_FILES && choice.waiting == SET_FILES + 10);
         assert!(choice.files.iter().all(|found| found.key.contains("T0800Z")));
         assert_eq!(delivered(&found("plain.json", 1, 5000)), NOW / 1000 - 5);
     }

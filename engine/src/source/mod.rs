@@ -14,8 +14,8 @@ mod stdin;
 #[cfg(test)]
 mod testing;
 
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc::SyncSender;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::mpsc::{SyncSender, TrySendError};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -49,6 +49,10 @@ pub struct Intake {
     pub stop: Stop,
     /// Bytes read by the source, as received.
     pub bytes: Arc<AtomicU64>,
+    /// Files or messages that are known to wait.
+    pub waiting: Arc<AtomicU64>,
+    /// Whether the source waits for the spine.
+    pub blocked: Arc<AtomicBool>,
 }
 
 impl Intake {
@@ -57,9 +61,23 @@ impl Intake {
         self.bytes.fetch_add(bytes, Ordering::Relaxed);
     }
 
+    /// Says how many files or messages wait.
+    pub fn waits(&self, count: u64) {
+        self.waiting.store(count, Ordering::Relaxed);
+    }
+
     /// Hands a load over, waiting while the spine is behind; false once there is nobody to take it.
     pub fn send(&self, load: Load) -> bool {
-        self.loads.send(load).is_ok()
+        match self.loads.try_send(load) {
+            Ok(()) => true,
+            Err(TrySendError::Disconnected(_)) => false,
+            Err(TrySendError::Full(load)) => {
+                self.blocked.store(true, Ordering::Relaxed);
+                let sent = self.loads.send(load).is_ok();
+                self.blocked.store(false, Ordering::Relaxed);
+                sent
+            }
+        }
     }
 }
 
@@ -85,6 +103,11 @@ impl Stop {
         let waited = self.0.1.wait_timeout_while(asked, timeout, |asked| !*asked);
         *waited.unwrap_or_else(PoisonError::into_inner).0
     }
+}
+
+/// Files read at a time: one a core.
+pub fn jobs() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
 }
 
 /// The settings of counting at `now` (milliseconds since the epoch): event times up to [`AHEAD`] are believed.

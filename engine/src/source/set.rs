@@ -79,7 +79,7 @@ pub(super) struct Sets<'a> {
     pub(super) spill: &'a Path,
     /// Bytes of runs held before they are spilled.
     pub(super) memory: usize,
-    /// A load takes whole minutes until it holds this many records; one minute may hold more.
+    /// A load takes whole minutes until it holds this many records, or what takes their room; one minute may hold more.
     pub(super) load_records: usize,
     pub(super) intake: &'a Intake,
 }
@@ -202,7 +202,7 @@ impl Loads {
         };
         let Some(mut tally) = first else { return Ok(None) };
         while let Some(minute) = self.minute()? {
-            if tally.len() >= self.records {
+            if tally.fills(self.records) {
                 self.held = Some(minute);
                 return Ok(Some((tally, false)));
             }

@@ -33,7 +33,14 @@ pub(super) fn standing(now: i64) -> Clock {
 /// An intake of so many loads, and where they come out.
 pub(super) fn intake(loads: usize) -> (Intake, Receiver<Load>) {
     let (send, receive) = sync_channel(loads);
-    (Intake { loads: send, stop: Stop::default(), bytes: Default::default() }, receive)
+    let intake = Intake {
+        loads: send,
+        stop: Stop::default(),
+        bytes: Default::default(),
+        waiting: Default::default(),
+        blocked: Default::default(),
+    };
+    (intake, receive)
 }
 
 /// A record, as one line.

@@ -68,9 +68,10 @@ definitions! {
     LATE_RECORDS = "late_records_total" Counter ["source"] "1 a source" "Records older than the watermark when they came.";
     DEAD_LETTERS = "dead_letters_total" Counter ["source", "reason"] "reasons are a closed list" "What could not be read, by reason.";
     DEAD_LETTER_MESSAGES = "dead_letter_messages_total" Counter ["outcome"] "2" "Copies of dead letters for dead_letter.kafka, by what became of them.";
+    DEAD_LETTER_LINES_LOST = "dead_letter_lines_lost_total" Counter [] "1" "Lines of dead-letter files deleted with an older file at limits.dead_letter_bytes, or never written.";
     SOURCE_BYTES = "source_bytes_total" Counter ["source"] "1 a source" "Bytes read, as received.";
-    SOURCE_LAG_SECONDS = "source_lag_seconds" Gauge ["source"] "1 a source" "Age of the newest event time of the source.";
-    SOURCE_LAG_RECORDS = "source_lag_records" Gauge ["source"] "1 a source" "Records (files, messages) known to wait at the source.";
+    SOURCE_LAG_SECONDS = "source_lag_seconds" Gauge ["source"] "1 a source" "Age of the newest event time read from the source; it grows while the source is silent too.";
+    SOURCE_LAG_RECORDS = "source_lag_records" Gauge ["source"] "1 a source" "What is known to wait at the source: files not read yet, messages not received yet.";
     SOURCE_PAUSED = "source_paused" Gauge ["source"] "1 a source" "1 while the source waits for the engine.";
     WATERMARK = "watermark_timestamp_seconds" Gauge [] "1" "Event time up to which minutes are closed.";
     EVENT_DELAY = "event_delay_seconds" Histogram [] "1" "From the time of an event to its being counted.";
@@ -82,6 +83,10 @@ definitions! {
     DISK_SIZE = "disk_size_bytes" Gauge [] "1" "Size of the file system of the data directory.";
     SERIES = "series" Gauge ["kind"] "2" "Series in memory.";
     SERIES_EVICTED = "series_evicted_total" Counter ["kind"] "2" "Series evicted at limits.series.";
+    MINUTES_CLOSED_EARLY = "minutes_closed_early_total" Counter [] "1" "Minutes of a partition of accounts closed before their time at limits.open_minutes.";
+    OVERFLOWED_CALLS = "overflowed_calls_total" Counter [] "1" "Calls not judged: over two days ahead of the watermark, or without room for their series.";
+    DEDUP_FORGOTTEN = "dedup_forgotten_total" Counter [] "1" "Fingerprints of records forgotten before their time at limits.dedup_entries.";
+    MINUTE_HISTORY_EVICTED = "minute_history_evicted_total" Counter [] "1" "Rows of the minute history forgotten before their time at limits.minute_history_bytes.";
     STATE_BYTES = "state_bytes" Gauge ["kind"] "3" "Memory held by state.";
     STATE_LIMIT_BYTES = "state_limit_bytes" Gauge ["kind"] "3" "Memory that state can come to hold by its limits.";
     INSIGHTS = "insights_total" Counter ["type", "sensitivity", "direction"] "30" "Insights recorded, Starts and Ends.";

@@ -145,6 +145,16 @@ pub struct Metrics {
     incidents_open: IntGaugeVec,
     series_count: [IntGauge; 2],
     series_evicted: [IntCounter; 2],
+    /// Lines that are in no dead-letter file any more.
+    pub dead_letter_lines_lost: IntCounter,
+    /// Minutes closed before their time.
+    pub closed_early: IntCounter,
+    /// Calls not judged for want of room.
+    pub overflowed: IntCounter,
+    /// Fingerprints forgotten before their time.
+    pub dedup_forgotten: IntCounter,
+    /// Rows of the minute history forgotten before their time.
+    pub minutes_evicted: IntCounter,
     state_bytes: [IntGauge; 3],
     state_limit_bytes: [IntGauge; 3],
     /// Event time up to which minutes are closed, seconds since the epoch.
@@ -189,8 +199,8 @@ impl Metrics {
             },
             insights: insights(register)?,
             http_requests: register_counters(register, defined::HTTP_REQUESTS)?,
-            http_crowded_out: register_counters(register, defined::HTTP_CROWDED_OUT)?.with_label_values::<&str>(&[]),
-            insights_omitted: register_counters(register, defined::INSIGHTS_OMITTED)?.with_label_values::<&str>(&[]),
+            http_crowded_out: plain(register, defined::HTTP_CROWDED_OUT)?,
+            insights_omitted: plain(register, defined::INSIGHTS_OMITTED)?,
             incidents_open: register_gauges(register, defined::INCIDENTS_OPEN)?,
             series_count: {
                 let family = register_gauges(register, defined::SERIES)?;
@@ -200,6 +210,11 @@ impl Metrics {
                 let family = register_counters(register, defined::SERIES_EVICTED)?;
                 SERIES_KINDS.map(|kind| family.with_label_values(&[kind]))
             },
+            dead_letter_lines_lost: plain(register, defined::DEAD_LETTER_LINES_LOST)?,
+            closed_early: plain(register, defined::MINUTES_CLOSED_EARLY)?,
+            overflowed: plain(register, defined::OVERFLOWED_CALLS)?,
+            dedup_forgotten: plain(register, defined::DEDUP_FORGOTTEN)?,
+            minutes_evicted: plain(register, defined::MINUTE_HISTORY_EVICTED)?,
             state_bytes: {
                 let family = register_gauges(register, defined::STATE_BYTES)?;
                 STATE_KINDS.map(|kind| family.with_label_values(&[kind]))
@@ -210,8 +225,8 @@ impl Metrics {
             },
             watermark: register_reals(register, defined::WATERMARK)?.with_label_values::<&str>(&[]),
             event_delay: single(register, defined::EVENT_DELAY, DELAY)?,
-            journal_entries: register_counters(register, defined::JOURNAL_ENTRIES)?.with_label_values::<&str>(&[]),
-            journal_bytes: register_counters(register, defined::JOURNAL_BYTES)?.with_label_values::<&str>(&[]),
+            journal_entries: plain(register, defined::JOURNAL_ENTRIES)?,
+            journal_bytes: plain(register, defined::JOURNAL_BYTES)?,
             journal_commit: single(register, defined::JOURNAL_COMMIT, WORK)?,
             snapshot: register_reals(register, defined::SNAPSHOT)?.with_label_values::<&str>(&[]),
             disk_free: register_gauges(register, defined::DISK_FREE)?.with_label_values::<&str>(&[]),
@@ -303,6 +318,11 @@ fn insights(registry: &Registry) -> Result<IntCounterVec, Error> {
         }
     }
     Ok(family)
+}
+
+/// A counter without labels.
+fn plain(registry: &Registry, definition: Definition) -> Result<IntCounter, Error> {
+    Ok(register_counters(registry, definition)?.with_label_values::<&str>(&[]))
 }
 
 fn labels(kind: InsightType, sensitivity: Sensitivity, direction: Direction) -> [&'static str; 3] {

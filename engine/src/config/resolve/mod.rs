@@ -123,7 +123,9 @@ impl Config {
             SourceKind::Kafka(kafka) => kafka.fetch_memory,
             _ => 0,
         };
-        MemoryBound::of(&self.limits, self.sources.len(), self.sources.iter().map(fetched).sum())
+        let (partitions, sources) = (self.detection.partitions, self.sources.len());
+        let fetched = self.sources.iter().map(fetched).sum();
+        MemoryBound::of(&self.limits, partitions, sources, crate::source::jobs(), fetched)
     }
 
     /// That there is something to read: `run` asks, the other commands need none.

@@ -60,6 +60,7 @@ impl Config {
             data_events: self.detection.data_events.clone(),
             budgets: self.detection.budgets,
             series: self.limits.series,
+            open_bytes: usize::try_from(self.limits.open_minutes.0).unwrap_or(usize::MAX),
             partitions: self.detection.partitions,
             unlearned: teachers.map(unlearned).collect(),
             public_url: self.http.public_url.clone(),

@@ -9,13 +9,18 @@ use crate::config::units::{Size, Span};
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Limits {
-    /// Series in memory. At the limit the coldest one is evicted: `series_evicted_total`.
+    /// Series in memory, and a KiB for each on the average. At the limit the coldest are evicted: `series_evicted_total`.
     #[schemars(range(min = 1_000, max = 50_000_000))]
     pub series: usize,
+    /// Memory for minutes above the watermark and shortly below it; each partition of accounts has an equal share. At the
+    /// limit the oldest minutes are closed before their time: `minutes_closed_early_total`.
+    #[schemars(extend("x-min" = "16MiB", "x-max" = "64GiB"))]
+    pub open_minutes: Size,
     /// Event time over which records are told from their duplicates, whole minutes. A duplicate that comes later is counted.
     #[schemars(extend("x-min" = "1m", "x-max" = "7d"))]
     pub dedup_window: Span,
-    /// Fingerprints of records in the window. At the limit the window is shorter, oldest minutes first.
+    /// Fingerprints of records in the window. At the limit the window is shorter, oldest minutes first:
+    /// `dedup_forgotten_total`.
     #[schemars(range(min = 10_000, max = 1_000_000_000))]
     pub dedup_entries: usize,
     /// Largest object or line as received. A larger one is put into the dead letter: `dead_letters_total`.
@@ -45,12 +50,18 @@ pub struct Limits {
     /// Days that insights are kept; older ones are forgotten.
     #[schemars(range(min = 1, max = 3_650))]
     pub history_days: u32,
-    /// The minute history on disk. At the limit the oldest minutes go first.
+    /// The minute history on disk. At the limit the oldest minutes go first:
+    /// `minute_history_evicted_total`.
     #[schemars(extend("x-min" = "16MiB", "x-max" = "4TiB"))]
     pub minute_history_bytes: Size,
-    /// One file of dead letters on disk; one older file is kept beside it. What finds no room is counted only.
+    /// One file of dead letters on disk; one older file is kept beside it. What finds no room is counted
+    /// only: `dead_letter_lines_lost_total`.
     #[schemars(extend("x-min" = "1MiB", "x-max" = "64GiB"))]
     pub dead_letter_bytes: Size,
+    /// Insights that wait for one sink. Beyond it the oldest go to the dead letter before their deadline:
+    /// `deliveries_total{outcome="dead_letter"}`, `outbox_rows`.
+    #[schemars(range(min = 100, max = 10_000_000))]
+    pub outbox_rows: u64,
     /// HTTP connections at one time, half of them streams. At the limit the one that has asked for nothing the longest is closed: `http_crowded_out_total`.
     #[schemars(range(min = 4, max = 10_000))]
     pub http_connections: usize,
@@ -71,6 +82,7 @@ impl Default for Limits {
     fn default() -> Limits {
         Limits {
             series: crate::detect::settings::Settings::default().series,
+            open_minutes: Size::mebibytes(1024),
             dedup_window: Span::minutes(24 * 60),
             dedup_entries: 10_000_000,
             object_bytes: Size::mebibytes(64),
@@ -84,6 +96,7 @@ impl Default for Limits {
             history_days: 400,
             minute_history_bytes: Size::mebibytes(4096),
             dead_letter_bytes: Size::mebibytes(64),
+            outbox_rows: 100_000,
             http_connections: 256,
             http_timeout: Span::seconds(15),
         }

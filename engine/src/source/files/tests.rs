@@ -248,3 +248,33 @@ fn running_ends_when_asked() {
     running.join().unwrap();
     assert!(loads.recv().is_err());
 }
+
+#[test]
+fn it_says_how_many_files_wait_and_when_it_waits_itself() {
+    let root = tempfile::tempdir().unwrap();
+    for name in ["a", "b", "c"] {
+        write(root.path(), name, &record(1, MIDNIGHT, "RunInstances"), if name == "c" { 500 } else { 60_000 });
+    }
+    let source = source(root.path());
+    let (intake, loads) = intake(1);
+    let waiting = || intake.waiting.load(std::sync::atomic::Ordering::Relaxed);
+    let blocked = intake.blocked.clone();
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            let mut following = Following::new(&source, &intake, &Marks::new());
+            assert!(following.say(false, NOW) && !following.look(&mut |_| {}, &standing(NOW)).unwrap());
+        });
+        let begun = clock::instant();
+        while !blocked.load(std::sync::atomic::Ordering::Relaxed) {
+            assert!(begun.elapsed() < Duration::from_secs(60), "the second load finds no room");
+            std::thread::yield_now();
+        }
+        assert_eq!(waiting(), 3, "those that are being handed over have not gone");
+        assert_eq!(loads.iter().take(2).map(|load| load.tally.len()).sum::<usize>(), 2);
+    });
+    assert_eq!(
+        (waiting(), blocked.load(std::sync::atomic::Ordering::Relaxed)),
+        (1, false),
+        "the youngest may yet grow"
+    );
+}
