@@ -100,8 +100,8 @@ struct Run {
     /// Accounts without; at least 200 are needed to measure `low`.
     #[arg(long, default_value_t = 200)]
     quiet_accounts: u32,
-    /// Of those, how many the slow comparators are run on.
-    #[arg(long, default_value_t = 12)]
+    /// Of those, how many the comparators in Python are run on.
+    #[arg(long, default_value_t = 24)]
     sample: u32,
     #[arg(long, value_enum, value_delimiter = ',', default_value = "trailsight,amended,prototype,r1,sigma")]
     engines: Vec<Engine>,

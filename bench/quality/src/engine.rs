@@ -72,7 +72,7 @@ impl Engine {
 
     /// Whether it takes so long that it is run on a sample of the accounts without anomalies.
     pub(crate) const fn slow(self) -> bool {
-        matches!(self, Engine::Amended | Engine::Prototype)
+        matches!(self, Engine::R1 | Engine::Amended | Engine::Prototype)
     }
 
     pub(crate) const fn decided_by(self) -> DecidedBy {

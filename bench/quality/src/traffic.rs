@@ -163,6 +163,8 @@ pub(crate) fn census(traffic: &Traffic, which: impl Fn(&Cell) -> bool) -> BTreeM
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::{Cell, Series, Traffic};
     use crate::catalog::{Api, DENIED, SUCCESS};
     use crate::dice::Dice;
@@ -194,14 +196,37 @@ mod tests {
         assert_eq!(traffic.minutes(Series { code: DENIED, ..calls })[9], 3);
     }
 
-    #[test]
-    fn scattering_loses_nothing() {
-        let mut dice = Dice::named("scatter");
-        for (calls, length) in [(7, 3), (1000, 7), (1, 0), (22, 7)] {
+    fn total(traffic: &Traffic) -> u64 {
+        traffic.rows().iter().map(|row| u64::from(row.calls)).sum()
+    }
+
+    proptest! {
+        #[test]
+        fn scattering_loses_nothing(calls in 0_u32..5000, length in 0_i64..400, seed: u64) {
+            let mut dice = Dice::named(&seed.to_string());
             let mut traffic = Traffic::default();
             traffic.scatter(100, length, cell(SUCCESS), calls, &mut dice);
-            assert_eq!(traffic.rows().iter().map(|row| row.calls).sum::<u32>(), calls);
-            assert!(traffic.rows().iter().all(|row| i64::from(row.minute) < 100 + length.max(1)));
+            prop_assert_eq!(total(&traffic), u64::from(calls));
+            let span = 100..100 + length.max(1);
+            prop_assert!(traffic.rows().iter().all(|row| span.contains(&i64::from(row.minute))));
+        }
+
+        #[test]
+        fn failing_changes_what_calls_are_and_not_how_many(
+            rows in prop::collection::vec((0_i64..100, 1_u32..2000), 1..50), share in 0.0_f64..1.0, seed: u64,
+        ) {
+            let mut dice = Dice::named(&seed.to_string());
+            let mut traffic = Traffic::default();
+            for (minute, calls) in rows {
+                traffic.push(minute, cell(SUCCESS), calls);
+            }
+            let before = total(&traffic);
+            traffic.fail(|row| row.minute < 50, share, DENIED, &mut dice);
+            traffic.settle();
+            prop_assert_eq!(total(&traffic), before);
+            prop_assert!(traffic.rows().iter().all(|row| row.cell.code == SUCCESS || row.minute < 50));
+            let thinned = before - total(&{ traffic.thin(|_| true, 0.0, &mut dice); traffic });
+            prop_assert_eq!(thinned, before);
         }
     }
 }

@@ -1,5 +1,7 @@
 //! Hand-made insights against hand-made labels, with figures that can be counted on fingers.
 
+use proptest::prelude::*;
+
 use super::{Scored, cells, changes, figures, rate_at};
 use crate::account::Personality;
 use crate::anomaly::Kind;
@@ -228,4 +230,47 @@ fn at_an_equal_rate_the_chance_decides() {
 fn directions_are_read() {
     let told = incidents("x Start 1 !DeleteUser - high 2 - -");
     assert_eq!(told[0].direction, Direction::Below);
+}
+
+/// Any incident of a few series, at any time of the two weeks, at any level.
+fn any_incidents() -> impl Strategy<Value = String> {
+    let line = (0_i64..20_000, 0_usize..3, 0_usize..3, 0_i64..90, any::<bool>());
+    prop::collection::vec(line, 0..40).prop_map(|lines| {
+        let text = |(place, (minute, api, level, later, folded)): (usize, (i64, usize, usize, i64, bool))| {
+            let (api, level) = (["DeleteUser", "PutUser", "!PutRole"][api], ["low", "medium", "high"][level]);
+            let leader = if folded { "other" } else { "-" };
+            format!("i{place} Start {minute} {api} - {level} {} - {leader}\n", minute + later + 1)
+        };
+        lines.into_iter().enumerate().map(text).collect()
+    })
+}
+
+fn some_truths() -> Vec<Truth> {
+    vec![
+        truth(Kind::MassDelete, 2, 3_000, 9_000, &[name("DeleteUser", "")], &[]),
+        truth(Kind::Outage, 4, 1_000, 8_000, &[name("PutRole", "")], &[]),
+        truth(Kind::Ramp, 1, 12_000, 15_000, &[name("PutUser", "")], &[]),
+    ]
+}
+
+proptest! {
+    #[test]
+    fn a_looser_level_tells_more_of_everything(lines in any_incidents()) {
+        let account = Scored::new(labels(some_truths(), Vec::new()), incidents(&lines));
+        let at = [0, 1, 2].map(|level| figures(&[&account], Gate::Level(level)));
+        for pair in at.windows(2) {
+            prop_assert!(pair[0].false_rate <= pair[1].false_rate);
+            prop_assert!(pair[0].macro_recall <= pair[1].macro_recall);
+        }
+        let told = account.incidents.len() as f64;
+        prop_assert!(at[2].false_rate * 2.0 <= told);
+    }
+
+    #[test]
+    fn the_order_of_incidents_is_nothing(lines in any_incidents()) {
+        let told = incidents(&lines);
+        let turned: Vec<Incident> = told.iter().rev().cloned().collect();
+        let score = |told| figures(&[&Scored::new(labels(some_truths(), Vec::new()), told)], high());
+        prop_assert_eq!(format!("{:?}", score(told)), format!("{:?}", score(turned)));
+    }
 }
