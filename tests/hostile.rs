@@ -5,12 +5,15 @@ use std::fs;
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::path::Path;
+use std::process::Command;
 use std::time::Duration;
 
 use serde_json::Value;
 use tempfile::TempDir;
 use trailsight::clock::instant;
 
+use crate::deployed::tool;
+use crate::product;
 use crate::records::{DAY_0, Envelope, Made, wrapped};
 use crate::scale::{report, sized};
 use crate::service::{Service, setup};
@@ -123,6 +126,34 @@ async fn a_megabyte_of_headers_is_refused_and_forgotten() {
     assert!(answered(&host, "/api/v1/status") < ANSWER);
     let grown = memory(&service).saturating_sub(before);
     assert!(grown < GROWTH, "{grown} KiB");
+    service.stop();
+}
+
+/// The OpenAPI document against the server it describes, by a fuzzer that knows nothing else of it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_the_openapi_document_says_is_so() {
+    let Some(schemathesis) = tool("schemathesis") else { return };
+    let folder = TempDir::new().expect("a folder");
+    let inbox = folder.path().join("inbox");
+    fs::create_dir(&inbox).expect("the folder can be written");
+    let mut made: Vec<Made> =
+        (0..1440).map(|minute| Made::write(DAY_0 + minute, "ec2", "CreateTags", "ci", 1)).collect();
+    made.extend((0..200).map(|number| Made::write(DAY_0 + 700, "iam", "CreateAccessKey", "mallory", number)));
+    let made: Vec<Value> = made.iter().map(Made::json).collect();
+    fs::write(inbox.join("day.json"), wrapped(Envelope::Delivered, &made)).expect("written");
+    let service = Service::run(&setup(folder.path(), &inbox, &folder.path().join("data"), ""));
+    let some = |page: &Value| page["insights"].as_array().is_some_and(|list| !list.is_empty());
+    service.until("/api/v1/insights?sensitivity=high", "an insight", some).await;
+    let mut command = Command::new(schemathesis);
+    command.current_dir(folder.path()).args(["run", &format!("{}/api/v1/openapi.json", service.url)]);
+    // A stream has no end. A cursor that is not one of ours, and a span without end, are refused, which the document
+    // cannot say of a value.
+    command.args(["--exclude-path", "/api/v1/stream", "--exclude-checks", "positive_data_acceptance"]);
+    command.args(["--phases", "examples,coverage,fuzzing", "--max-examples", "25", "--seed", "7", "--no-color"]);
+    let said = product::run(command);
+    assert_eq!(said.status, Some(0), "{}{}\n{}", said.stdout, said.stderr, service.log());
+    let cases = said.stdout.lines().rev().find(|line| line.contains("generated")).unwrap_or_default();
+    report(&format!("schemathesis: {}", cases.trim()));
     service.stop();
 }
 

@@ -10,3 +10,5 @@ mod container;
 mod compose;
 mod manifests;
 mod host;
+
+pub(crate) use tools::tool;

@@ -11,7 +11,7 @@ use crate::scale::{Scale, not_run, repository, scale};
 
 /// A program of a Debian package, or of the Python environment that `tests/run` makes. `--quick` does without
 /// what is missing, and says so.
-pub(super) fn tool(name: &str) -> Option<PathBuf> {
+pub(crate) fn tool(name: &str) -> Option<PathBuf> {
     let environment = target().join("tools/deploy/bin");
     let path = env::var_os("PATH").unwrap_or_default();
     let found =

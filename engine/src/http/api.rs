@@ -7,15 +7,15 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{Html, IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router, middleware};
-use serde_json::json;
 use tokio::sync::Semaphore;
 use uuid::Uuid;
 
 use super::filter;
 use super::guard::{Caller, Guard, guard};
+use super::openapi;
 use super::page;
 use super::problem::Problem;
-use super::query::{IncidentView, Page, Queries, QueryError, Status};
+use super::query::{Alive, IncidentView, Page, Queries, QueryError, Readiness, Status};
 use super::stream;
 use super::tag::tag;
 use super::watched::{SeriesMinutes, SeriesPage};
@@ -66,6 +66,7 @@ pub(super) fn router(app: App, guarding: Guard) -> Router {
     let tagged = Router::new()
         .route("/", get(root))
         .route("/page.css", get(style))
+        .route("/api/v1/openapi.json", get(openapi::openapi))
         .route("/api/v1/status", get(status))
         .route("/api/v1/insights", get(insights))
         .route("/api/v1/insights/{id}", get(insight))
@@ -88,9 +89,9 @@ pub(super) fn router(app: App, guarding: Guard) -> Router {
 
 async fn healthz(State(app): State<App>) -> Response {
     if app.queries.alive() {
-        return Json(json!({ "alive": true })).into_response();
+        return Json(Alive { alive: true }).into_response();
     }
-    (StatusCode::SERVICE_UNAVAILABLE, Json(json!({ "alive": false }))).into_response()
+    (StatusCode::SERVICE_UNAVAILABLE, Json(Alive { alive: false })).into_response()
 }
 
 /// Without a token the answer is yes or no: reasons may name paths and hosts.
@@ -98,8 +99,7 @@ async fn readyz(State(app): State<App>, Extension(Caller(role)): Extension<Calle
     let reasons = app.ask(|queries| Ok(queries.ready())).await?;
     let ready = reasons.is_empty();
     let code = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-    let body = if role.is_some() { json!({ "ready": ready, "reasons": reasons }) } else { json!({ "ready": ready }) };
-    Ok((code, Json(body)).into_response())
+    Ok((code, Json(Readiness { ready, reasons: role.map(|_| reasons) })).into_response())
 }
 
 async fn metrics(State(app): State<App>) -> Result<Response, Problem> {

@@ -10,7 +10,7 @@ use crate::journal::history::{Filter, IncidentState};
 /// Incidents in a page: the default, and the most.
 pub const LIMIT: (usize, usize) = (50, 500);
 /// Most characters of a value.
-const VALUE_LENGTH: usize = 256;
+pub(super) const VALUE_LENGTH: usize = 256;
 /// Most characters of a place in the list of series: it holds the whole name of one.
 const CURSOR_LENGTH: usize = 4096;
 
@@ -70,9 +70,9 @@ pub fn parse<'a>(pairs: impl IntoIterator<Item = (&'a str, &'a str)>) -> Result<
 }
 
 /// What may be asked of the list of series.
-const OF_SERIES: &[&str] = &["account", "region", "source", "name", "sort", "limit", "cursor"];
+pub(super) const OF_SERIES: &[&str] = &["account", "region", "source", "name", "sort", "limit", "cursor"];
 /// What may be asked of one series.
-const OF_MINUTES: &[&str] = &["since", "until", "period"];
+pub(super) const OF_MINUTES: &[&str] = &["since", "until", "period"];
 
 /// Reads the parameters of the list of series.
 pub(super) fn series<'a>(

@@ -7,6 +7,7 @@ mod api;
 mod filter;
 mod guard;
 mod page;
+mod openapi;
 mod places;
 mod problem;
 mod query;

@@ -1,7 +1,9 @@
 //! What may be asked, and what the answers hold. Plain values: nothing here knows where they come from.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::value::RawValue;
+use serde_json::{Map, Value};
 use uuid::Uuid;
 
 use super::stream::News;
@@ -50,7 +52,7 @@ pub enum QueryError {
 }
 
 /// A page of incidents.
-#[derive(Debug, Default, Serialize)]
+#[derive(Debug, Default, Serialize, JsonSchema)]
 pub struct Page {
     /// Newest Start first.
     pub insights: Vec<Insight>,
@@ -59,14 +61,17 @@ pub struct Page {
 }
 
 /// One incident, Start and End paired.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct Insight {
     /// The incident.
     #[serde(rename = "sharedEventID")]
+    #[schemars(with = "String", extend("format" = "uuid"))]
     pub shared_event_id: Uuid,
     /// Its newest Start, in full form; `None` where retention has taken it.
+    #[schemars(with = "Option<Map<String, Value>>")]
     pub start: Option<Box<RawValue>>,
     /// Its End.
+    #[schemars(with = "Option<Map<String, Value>>")]
     pub end: Option<Box<RawValue>>,
     /// Highest revision recorded.
     pub revision: u32,
@@ -75,11 +80,12 @@ pub struct Insight {
 }
 
 /// One incident with everything that is known of it.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct IncidentView {
     /// Start and End; attributions are in them.
     pub insight: Insight,
     /// Every record of it, in the order in which they were recorded.
+    #[schemars(with = "Vec<Map<String, Value>>")]
     pub records: Vec<Box<RawValue>>,
     /// The picture: calls (or errors) by minute around the incident, in order.
     pub minutes: Vec<MinuteCount>,
@@ -88,7 +94,7 @@ pub struct IncidentView {
 }
 
 /// One point of the picture.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct MinuteCount {
     /// Begin of the minute, RFC 3339.
     pub minute: String,
@@ -97,12 +103,13 @@ pub struct MinuteCount {
 }
 
 /// What became of one record at one sink.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Delivery {
     /// Name of the sink.
     pub sink: String,
     /// `eventID` of the record.
     #[serde(rename = "eventID")]
+    #[schemars(with = "String", extend("format" = "uuid"))]
     pub event_id: Uuid,
     /// `pending`, `delivered` or `dead_letter`.
     pub state: &'static str,
@@ -113,7 +120,7 @@ pub struct Delivery {
 }
 
 /// The state of the whole. Times are RFC 3339.
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, Serialize, JsonSchema)]
 pub struct Status {
     /// Version of the program.
     pub version: String,
@@ -142,7 +149,7 @@ pub struct Status {
 }
 
 /// How far one source is.
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, JsonSchema)]
 pub struct SourceStatus {
     /// Its name.
     pub name: String,
@@ -161,7 +168,7 @@ pub struct SourceStatus {
 }
 
 /// The journal.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct JournalStatus {
     /// Entries kept.
     pub entries: u64,
@@ -174,7 +181,7 @@ pub struct JournalStatus {
 }
 
 /// The series table.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct SeriesStatus {
     /// In memory.
     pub active: u64,
@@ -185,7 +192,7 @@ pub struct SeriesStatus {
 }
 
 /// Memory held by state.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct MemoryStatus {
     /// Held.
     pub state_bytes: u64,
@@ -194,7 +201,7 @@ pub struct MemoryStatus {
 }
 
 /// How far learning is in one account.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 pub struct AccountLearning {
     /// Which account.
     pub account: String,
@@ -209,7 +216,7 @@ pub struct AccountLearning {
 }
 
 /// What may be raised.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum LearningStage {
     /// Nothing yet.
@@ -221,7 +228,7 @@ pub enum LearningStage {
 }
 
 /// What became of records.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct RecordTotals {
     /// Counted in a rollup.
     pub counted: u64,
@@ -234,7 +241,7 @@ pub struct RecordTotals {
 }
 
 /// Where insights go.
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, JsonSchema)]
 pub struct SinkStatus {
     /// Its name.
     pub name: String,
@@ -247,10 +254,27 @@ pub struct SinkStatus {
 }
 
 /// Why it is not ready.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Reason {
     /// One word for machines.
     pub code: &'static str,
     /// One sentence for people.
     pub text: String,
+}
+
+/// Whether the main loop moves.
+#[derive(Clone, Copy, Debug, Serialize, JsonSchema)]
+pub(super) struct Alive {
+    /// It does.
+    pub(super) alive: bool,
+}
+
+/// Whether records can be taken in.
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+pub(super) struct Readiness {
+    /// They can.
+    pub(super) ready: bool,
+    /// Why not; for those who may read, since reasons may name paths and hosts.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) reasons: Option<Vec<Reason>>,
 }

@@ -1,5 +1,6 @@
 //! What is watched: the series of this process, and one of them by the minute.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::query::QueryError;
@@ -55,7 +56,7 @@ pub struct Span {
 }
 
 /// A page of series.
-#[derive(Debug, Default, Serialize)]
+#[derive(Debug, Default, Serialize, JsonSchema)]
 pub struct SeriesPage {
     /// In the order that was asked for.
     pub series: Vec<SeriesView>,
@@ -64,7 +65,7 @@ pub struct SeriesPage {
 }
 
 /// One series at its newest closed minute. Times are RFC 3339.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 pub struct SeriesView {
     /// For `/api/v1/series/{id}/minutes`.
     pub id: String,
@@ -95,7 +96,7 @@ pub struct SeriesView {
 }
 
 /// The least calls in a minute that are unusual, by level; `None` where no number is.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Thresholds {
     /// At `low`.
     pub low: Option<u64>,
@@ -106,7 +107,7 @@ pub struct Thresholds {
 }
 
 /// One series by the minute.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub struct SeriesMinutes {
     /// Which one, now.
     pub series: SeriesView,
@@ -115,7 +116,7 @@ pub struct SeriesMinutes {
 }
 
 /// Calls in some time against what the baseline of now expects there.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 pub struct SeriesPoint {
     /// Where it begins, RFC 3339.
     pub minute: String,

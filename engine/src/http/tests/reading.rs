@@ -62,3 +62,38 @@ async fn what_is_asked_of_series_is_read_strictly() {
     let long = "a".repeat(4097);
     assert_eq!(problem(get(&server, &format!("/api/v1/series?cursor={long}")).await).await.0, 400);
 }
+
+/// Every path of the document is answered, with the keys it promises and no others.
+#[tokio::test]
+async fn the_openapi_document_says_what_is_answered() {
+    let (server, _) = start(&settings(), Fake::default());
+    let document: Value =
+        serde_json::from_str(&get(&server, "/api/v1/openapi.json").await.text().await.unwrap()).unwrap();
+    assert_eq!(document["openapi"], "3.1.0");
+    let resolve = |schema: &Value| {
+        let name =
+            schema["$ref"].as_str().expect("a named type").trim_start_matches("#/components/schemas/").to_owned();
+        document["components"]["schemas"][&name].clone()
+    };
+    let paths = document["paths"].as_object().unwrap();
+    assert_eq!(paths.len(), 10, "{:?}", paths.keys());
+    for (path, operation) in paths {
+        let asked = path.replace("{id}", &id().to_string());
+        let answers = &operation["get"]["responses"];
+        if path == "/api/v1/stream" || path.starts_with("/api/v1/series/") {
+            continue;
+        }
+        let response = get(&server, &asked).await;
+        let code = response.status().as_u16().to_string();
+        let kind = response.headers()["content-type"].to_str().unwrap().split(';').next().unwrap().to_owned();
+        let promised = &answers[&code]["content"][&kind]["schema"];
+        assert!(promised.is_object(), "{path}: {code} {kind}");
+        if kind == "application/json" {
+            let body: Value = serde_json::from_str(&response.text().await.unwrap()).unwrap();
+            let keys: Vec<&String> = body.as_object().unwrap().keys().collect();
+            let schema = resolve(promised);
+            let properties = schema["properties"].as_object().unwrap();
+            assert!(keys.iter().all(|key| properties.contains_key(*key)), "{path}: {keys:?}");
+        }
+    }
+}
