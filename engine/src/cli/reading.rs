@@ -64,7 +64,7 @@ pub(super) fn format(format: InputFormat) -> Format {
 }
 
 pub(super) fn jobs(asked: Option<u16>) -> usize {
-    asked.map_or_else(crate::source::jobs, usize::from)
+    asked.map_or_else(crate::ingest::jobs, usize::from)
 }
 
 impl Reading {

@@ -21,6 +21,11 @@ mod dedup;
 mod runs;
 mod run_file;
 
+/// Files read at a time: one a core.
+pub fn jobs() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
+}
+
 #[cfg(test)]
 mod tests;
 

@@ -261,7 +261,7 @@ fn source_runner(config: &Config, source: &SourceConfig, clock: &Clock) -> anyho
                 SourceKind::Files { path, recursive, settle, poll } => (path, recursive, settle, poll),
                 _ => ("-".into(), false, Duration::ZERO, Duration::from_secs(1)),
             };
-            let jobs = crate::source::jobs();
+            let jobs = crate::ingest::jobs();
             let load_records = config.limits.entry_records();
             let memory = usize::try_from(config.limits.tally_memory.0).unwrap_or(usize::MAX);
             let source =

@@ -105,11 +105,6 @@ impl Stop {
     }
 }
 
-/// Files read at a time: one a core.
-pub fn jobs() -> usize {
-    std::thread::available_parallelism().map_or(1, usize::from)
-}
-
 /// The settings of counting at `now` (milliseconds since the epoch): event times up to [`AHEAD`] are believed.
 fn settings_at(settings: &Arc<Settings>, now: i64) -> Arc<Settings> {
     Arc::new(Settings { latest: now.div_euclid(1000).saturating_add(AHEAD), ..Settings::clone(settings) })

@@ -125,7 +125,7 @@ impl Config {
         };
         let (partitions, sources) = (self.detection.partitions, self.sources.len());
         let fetched = self.sources.iter().map(fetched).sum();
-        MemoryBound::of(&self.limits, partitions, sources, crate::source::jobs(), fetched)
+        MemoryBound::of(&self.limits, partitions, sources, crate::ingest::jobs(), fetched)
     }
 
     /// That there is something to read: `run` asks, the other commands need none.
