@@ -3,6 +3,8 @@
 
 mod disks;
 
+pub(crate) use disks::Mounted;
+
 use std::fs;
 use std::io::Write;
 use std::path::Path;
@@ -182,7 +184,7 @@ fn quickstart_says_what_it_cannot_read() {
     let folder = TempDir::new().expect("a folder");
     let missing = folder.path().join("missing").display().to_string();
     for (argument, said) in [
-        ("kafka://broker:9092/trail", "does not read Kafka yet"),
+        ("kafka://broker/trail", "is not kafka://HOST:PORT/TOPIC"),
         ("https://sqs.eu-west-1.amazonaws.com/111122223333/trail", "does not read queues yet"),
         ("s3://bucket/prefix", "does not read buckets yet"),
         (missing.as_str(), "is not a directory"),

@@ -19,7 +19,7 @@ use std::time::Duration;
 pub(crate) use certificates::Certificates;
 use leash::Leash;
 use listeners::{Listeners, properties};
-pub(crate) use topics::{Filler, Received};
+pub(crate) use topics::{Filler, Received, flush, send, send_tombstone};
 
 /// No wait for a broker is longer. A first start takes 5 s on an idle machine.
 pub(crate) const LIMIT: Duration = Duration::from_secs(120);
@@ -101,6 +101,16 @@ impl Cluster {
     /// SIGTERM, and the wait until it has ended.
     pub(crate) fn stop(&self, index: usize) {
         self.end(index, "TERM");
+    }
+
+    /// SIGSTOP: it is there and says nothing.
+    pub(crate) fn freeze(&self, index: usize) {
+        self.broker(index).process.as_ref().expect("it runs").signal("STOP");
+    }
+
+    /// SIGCONT.
+    pub(crate) fn thaw(&self, index: usize) {
+        self.broker(index).process.as_ref().expect("it runs").signal("CONT");
     }
 
     fn end(&self, index: usize, signal: &str) {

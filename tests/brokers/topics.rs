@@ -82,8 +82,7 @@ impl Cluster {
         for (partition, key, value) in messages {
             send(&filler, topic, partition, key, value);
         }
-        filler.flush(LIMIT).expect("all is acknowledged");
-        assert_eq!(filler.in_flight_count(), 0);
+        flush(&filler);
     }
 
     /// The end of each partition as a reader of this isolation level sees it.
@@ -138,6 +137,12 @@ impl Cluster {
     fn reader(&self, isolation: &str) -> BaseConsumer {
         self.client().set("isolation.level", isolation).create().expect("a consumer")
     }
+}
+
+/// Waits until everything is acknowledged.
+pub(crate) fn flush(filler: &Filler) {
+    filler.flush(LIMIT).expect("all is acknowledged");
+    assert_eq!(filler.in_flight_count(), 0);
 }
 
 /// Hands a message to a producer, waiting while its queue is full.

@@ -153,10 +153,10 @@ async fn an_inbox_that_vanishes_and_comes_back_is_read_on() {
 }
 
 /// A small file system of its own, unmounted when dropped.
-struct Mounted(PathBuf);
+pub(crate) struct Mounted(PathBuf);
 
 impl Mounted {
-    fn tmpfs(at: &Path, size: &str) -> Option<Mounted> {
+    pub(crate) fn tmpfs(at: &Path, size: &str) -> Option<Mounted> {
         let options = format!("size={size}");
         let mount = Command::new("mount").args(["-t", "tmpfs", "-o", &options, "tmpfs"]).arg(at).output();
         match mount {
@@ -168,7 +168,7 @@ impl Mounted {
         }
     }
 
-    fn fill(&self) -> PathBuf {
+    pub(crate) fn fill(&self) -> PathBuf {
         let path = self.0.join("ballast");
         let mut file = File::create(&path).expect("there is room for a name");
         let block = [0u8; 4096];

@@ -2,6 +2,8 @@
 
 /// (section, key, value, what this version does not do).
 const LATER: &[(&str, &str, &str, &str)] = &[
+    ("sources", "mechanism", "aws-msk-iam", "sign in to Amazon MSK with IAM"),
+    ("sinks", "mechanism", "aws-msk-iam", "sign in to Amazon MSK with IAM"),
     ("sources", "type", "sqs", "read from SQS"),
     ("sinks", "type", "sns", "publish to SNS"),
     ("sinks", "type", "sqs", "send to SQS"),

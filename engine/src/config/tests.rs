@@ -379,7 +379,6 @@ fn the_example_holds_every_key_with_its_default() {
         "sinks.stream.tls.ca_file",
         "sources.trail.sasl.client_id",
         "sources.trail.sasl.client_secret",
-        "sources.trail.sasl.region",
         "sources.trail.sasl.scope",
         "sources.trail.sasl.token_url",
         "sources.trail.tls.ca_file",

@@ -165,6 +165,11 @@ pub struct SourceStatus {
     pub paused: bool,
     /// Files not read yet, or messages not received yet, as far as is known.
     pub waiting: u64,
+    /// Partitions of Kafka that this instance reads.
+    pub partitions: Option<u64>,
+    /// Partitions that were taken over from another instance since the process began. Reading went on where that had
+    /// stopped; what is usual in them was learned there and has to be learned anew.
+    pub taken_over: Option<u64>,
 }
 
 /// The journal.

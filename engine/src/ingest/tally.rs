@@ -135,6 +135,16 @@ impl Tally {
         self.newest
     }
 
+    /// Newest event time of what `add` adds, apart from what was there before: a tally of several partitions has
+    /// one for each.
+    pub fn newest_of(&mut self, add: impl FnOnce(&mut Tally)) -> Option<i64> {
+        let before = self.newest.take();
+        add(self);
+        let added = self.newest;
+        self.newest = before.max(added);
+        added
+    }
+
     /// Records passed over and dead-lettered so far (`counted` and `duplicate` are known only in
     /// [`super::Dedup::batch`]).
     pub fn outcomes(&self) -> Outcomes {

@@ -46,12 +46,6 @@ pub enum Sasl {
     Scram(ScramHash, Password),
     /// A token of an identity provider (client credentials).
     OAuthBearer(Oidc),
-    /// A token signed with AWS credentials, for Amazon MSK.
-    #[cfg(feature = "msk-iam")]
-    MskIam {
-        /// Region of the cluster.
-        region: String,
-    },
 }
 
 /// A name and its password.
@@ -94,7 +88,9 @@ impl Cluster {
             Some(Sasl::Plain(password)) => password.set(&mut config, "PLAIN"),
             Some(Sasl::Scram(ScramHash::Sha256, password)) => password.set(&mut config, "SCRAM-SHA-256"),
             Some(Sasl::Scram(ScramHash::Sha512, password)) => password.set(&mut config, "SCRAM-SHA-512"),
-            Some(_) => drop(config.set("sasl.mechanism", "OAUTHBEARER")),
+            Some(Sasl::OAuthBearer(_)) => {
+                config.set("sasl.mechanism", "OAUTHBEARER");
+            }
         }
         config
     }

@@ -72,17 +72,15 @@ pub enum TokenError {
     /// Nothing here gives tokens.
     #[error("no tokens are configured")]
     NotConfigured,
-    /// The credentials of AWS.
-    #[error("no token for Amazon MSK: {0}")]
-    Aws(String),
+    /// The machine has no room for the question.
+    #[error("no token can be asked for: {0}")]
+    NotAsked(String),
 }
 
 /// Fetches a token as the cluster wants it. Blocks for at most [`PATIENCE`].
 pub(super) fn fetch(cluster: &Cluster) -> Result<Token, TokenError> {
     match &cluster.sasl {
         Some(Sasl::OAuthBearer(oidc)) => blocking(oidc.fetch(Clock::System.now())),
-        #[cfg(feature = "msk-iam")]
-        Some(Sasl::MskIam { region }) => blocking(super::msk::fetch(region)),
         _ => Err(TokenError::NotConfigured),
     }
 }
@@ -90,7 +88,7 @@ pub(super) fn fetch(cluster: &Cluster) -> Result<Token, TokenError> {
 /// Runs to the end on a runtime of its own: the caller is a thread of librdkafka's client, which has none.
 fn blocking(fetched: impl Future<Output = Result<Token, TokenError>>) -> Result<Token, TokenError> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let runtime = runtime.map_err(|error| TokenError::Aws(error.to_string()))?;
+    let runtime = runtime.map_err(|error| TokenError::NotAsked(error.to_string()))?;
     runtime.block_on(fetched)
 }
 

@@ -2,6 +2,7 @@
 
 mod driver;
 mod history;
+mod kafka;
 mod questions;
 mod watching;
 mod shared;
@@ -228,7 +229,7 @@ fn start_sources(
             blocked: shared.blocked_of(&source.name),
         };
         let marks = state.spine.journal().marks(&source.name)?;
-        let run = source_runner(config, source, clock)?;
+        let run = source_runner(config, source, clock, shared)?;
         let (dead, shared, clock) = (dead.clone(), shared.clone(), clock.clone());
         let reject = move |reject: Reject| {
             shared.dead(&reject.source, reject.reason);
@@ -244,7 +245,7 @@ fn start_sources(
 
 type Run = Box<dyn FnOnce(Intake, driver::Marks, Box<dyn FnMut(Reject) + Send>, Clock) + Send>;
 
-fn source_runner(config: &Config, source: &SourceConfig, clock: &Clock) -> anyhow::Result<Run> {
+fn source_runner(config: &Config, source: &SourceConfig, clock: &Clock, shared: &Arc<Shared>) -> anyhow::Result<Run> {
     let settings = Arc::new(config.ingest_settings(clock.now()));
     let name = source.name.clone();
     Ok(match source.kind.clone() {
@@ -253,7 +254,11 @@ fn source_runner(config: &Config, source: &SourceConfig, clock: &Clock) -> anyho
             let source = SimulatedSource { name, simulation, settings, history: HISTORY };
             Box::new(move |intake, marks, _, clock| source.run(intake, marks, clock))
         }
-        SourceKind::Kafka(_) => anyhow::bail!("sources.{name}: this version checks Kafka and does not read it yet"),
+        SourceKind::Kafka(of) => {
+            let source = kafka::source(config, name, *of, settings);
+            let shared = shared.clone();
+            Box::new(move |intake, marks, dead, clock| source.run(intake, marks, dead, shared.as_ref(), &clock))
+        }
         kind => {
             let spill = config.data_dir.join("spill");
             std::fs::create_dir_all(&spill)?;

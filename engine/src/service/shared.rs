@@ -52,7 +52,7 @@ pub struct Shared {
     beat: AtomicU64,
     born: Instant,
     seen: Mutex<Seen>,
-    sources: Mutex<BTreeMap<String, SourceStatus>>,
+    pub(super) sources: Mutex<BTreeMap<String, SourceStatus>>,
     newest: DashMap<String, AtomicI64>,
     /// Bytes read by each source.
     bytes: DashMap<String, Arc<AtomicU64>>,
@@ -69,10 +69,13 @@ pub struct Shared {
     gauges: (Mutex<Vec<SeriesName>>, usize),
     /// What the log last said of each account's learning.
     stages: Mutex<BTreeMap<String, LearningStage>>,
-    stop: Stop,
+    pub(super) stop: Stop,
     /// Why this process has to end, when another has taken its place.
-    superseded: OnceLock<String>,
+    pub(super) superseded: OnceLock<String>,
 }
+
+/// What keys of problems begin with that keep a source from reading.
+pub(super) const SOURCE: &str = "source ";
 
 /// Insights that a listener may be behind before it misses some.
 const LISTENER_LAG: usize = 1024;
@@ -451,6 +454,7 @@ impl InsightReader for Shared {
 impl Queries for Shared {
     fn status(&self) -> Result<Status, QueryError> {
         let mut status = self.status.read().unwrap_or_else(PoisonError::into_inner).clone();
+        self.live_sources(&mut status.sources);
         status.sinks = self.sinks.iter().map(|sink| sink.clone()).collect();
         status.sinks.sort_by(|a, b| a.name.cmp(&b.name));
         let mut problems: Vec<String> =
@@ -464,6 +468,9 @@ impl Queries for Shared {
         let mut reasons = Vec::new();
         if !self.alive() {
             reasons.push(Reason { code: "stalled", text: "the main loop has not moved for a minute".to_owned() });
+        }
+        for problem in self.problems.iter().filter(|problem| problem.key().starts_with(SOURCE)) {
+            reasons.push(Reason { code: "source", text: format!("{}: {}", problem.key(), problem.value()) });
         }
         if let Some(why) = self.problems.get("journal") {
             reasons.push(Reason { code: "journal", text: format!("nothing is taken in: {}", why.value()) });

@@ -1,11 +1,12 @@
 //! How bytes arrive and how they are acknowledged.
 //!
 //! Every source is a value with a `run` that blocks its own thread until [`Stop`] is requested: [`files`]
-//! follows a directory, [`simulated`] makes traffic up. `replay` and `backfill` read [`paths`] instead.
+//! follows a directory, [`kafka`] reads topics, [`simulated`] makes traffic up. `replay` and `backfill` read [`paths`] instead.
 
 pub mod paths;
 pub mod read;
 pub mod files;
+pub mod kafka;
 pub mod simulated;
 mod tree;
 mod follow;

@@ -73,6 +73,15 @@ definitions! {
     SOURCE_LAG_SECONDS = "source_lag_seconds" Gauge ["source"] "1 a source" "Age of the newest event time read from the source; it grows while the source is silent too.";
     SOURCE_LAG_RECORDS = "source_lag_records" Gauge ["source"] "1 a source" "What is known to wait at the source: files not read yet, messages not received yet.";
     SOURCE_PAUSED = "source_paused" Gauge ["source"] "1 a source" "1 while the source waits for the engine.";
+    SOURCE_PARTITIONS = "source_partitions" Gauge ["source"] "1 a source" "Partitions of Kafka that this instance reads.";
+    SOURCE_REBALANCES = "source_rebalances_total" Counter ["source"] "1 a source" "Times that the consumer group has shared its partitions anew.";
+    SOURCE_FETCH = "source_fetch_seconds" Histogram ["source"] "1 a source" "From the time of a message of Kafka to its being taken; the newest of each load.";
+    SOURCE_COMMIT = "source_commit_seconds" Histogram ["source"] "1 a source" "Time of one commit of offsets to the group.";
+    SOURCE_GAPS = "source_gaps_total" Counter ["source"] "1 a source" "Times that messages could not be read any more: deleted, or the topic made anew.";
+    SOURCE_GAP_RECORDS = "source_gap_records_total" Counter ["source"] "1 a source" "Messages that retention deleted before they were read, at most.";
+    SOURCE_EMPTY = "source_empty_messages_total" Counter ["source"] "1 a source" "Messages without a value (tombstones), passed over.";
+    SOURCE_ERRORS = "source_errors_total" Counter ["source", "cause"] "7 a source" "What a client of the source reported; most of it mends itself.";
+    SOURCE_RESTARTS = "source_restarts_total" Counter ["source"] "1 a source" "Clients made anew because they had failed or stood still.";
     WATERMARK = "watermark_timestamp_seconds" Gauge [] "1" "Event time up to which minutes are closed.";
     EVENT_DELAY = "event_delay_seconds" Histogram [] "1" "From the time of an event to its being counted.";
     JOURNAL_ENTRIES = "journal_entries_total" Counter [] "1" "Entries appended to the journal.";

@@ -97,6 +97,23 @@ pub struct SourceMetrics {
     pub lag_records: IntGauge,
     /// 1 while it waits for the engine.
     pub paused: IntGauge,
+    /// Partitions that this instance reads.
+    pub partitions: IntGauge,
+    /// Times that the group has shared its partitions anew.
+    pub rebalances: IntCounter,
+    /// From the time of a message to its being taken.
+    pub fetch: Arc<Latency>,
+    /// Time of one commit of offsets.
+    pub commit: Arc<Latency>,
+    /// Times that messages could not be read any more.
+    pub gaps: IntCounter,
+    /// Messages that were deleted before they were read.
+    pub gap_records: IntCounter,
+    /// Messages without a value.
+    pub empty: IntCounter,
+    /// Clients made anew.
+    pub restarts: IntCounter,
+    errors: IntCounterVec,
     label: String,
 }
 
@@ -104,6 +121,11 @@ impl SourceMetrics {
     /// Records with this outcome.
     pub fn records(&self, outcome: Outcome) -> &IntCounter {
         &self.records[outcome as usize]
+    }
+
+    /// What a client reported. `cause` is a word of the program: its type says so.
+    pub fn errors(&self, cause: &'static str) -> IntCounter {
+        self.errors.with_label_values(&[self.label.as_str(), cause])
     }
 }
 
@@ -352,16 +374,35 @@ fn sources(registry: &Registry, names: &[String]) -> Result<BTreeMap<String, Sou
     let lag_seconds = register_reals(registry, defined::SOURCE_LAG_SECONDS)?;
     let lag_records = register_gauges(registry, defined::SOURCE_LAG_RECORDS)?;
     let paused = register_gauges(registry, defined::SOURCE_PAUSED)?;
-    let one = |label: String| SourceMetrics {
+    let partitions = register_gauges(registry, defined::SOURCE_PARTITIONS)?;
+    let rebalances = register_counters(registry, defined::SOURCE_REBALANCES)?;
+    let gaps = register_counters(registry, defined::SOURCE_GAPS)?;
+    let gap_records = register_counters(registry, defined::SOURCE_GAP_RECORDS)?;
+    let empty = register_counters(registry, defined::SOURCE_EMPTY)?;
+    let restarts = register_counters(registry, defined::SOURCE_RESTARTS)?;
+    let errors = register_counters(registry, defined::SOURCE_ERRORS)?;
+    let fetch = latencies(registry, defined::SOURCE_FETCH, DELAY, names)?;
+    let commit = latencies(registry, defined::SOURCE_COMMIT, WORK, names)?;
+    let one = |label: String, fetch: &Arc<Latency>, commit: &Arc<Latency>| SourceMetrics {
         records: OUTCOMES.map(|outcome| records.with_label_values(&[label.as_str(), outcome])),
         late: late.with_label_values(&[&label]),
         bytes: bytes.with_label_values(&[&label]),
         lag_seconds: lag_seconds.with_label_values(&[&label]),
         lag_records: lag_records.with_label_values(&[&label]),
         paused: paused.with_label_values(&[&label]),
+        partitions: partitions.with_label_values(&[&label]),
+        rebalances: rebalances.with_label_values(&[&label]),
+        fetch: Arc::clone(fetch),
+        commit: Arc::clone(commit),
+        gaps: gaps.with_label_values(&[&label]),
+        gap_records: gap_records.with_label_values(&[&label]),
+        empty: empty.with_label_values(&[&label]),
+        restarts: restarts.with_label_values(&[&label]),
+        errors: errors.clone(),
         label,
     };
-    Ok(named(names).map(|(name, label)| (name, one(label))).collect())
+    let each = named(names).zip(fetch.iter().zip(&commit));
+    Ok(each.map(|((name, label), (fetch, commit))| (name, one(label, fetch, commit))).collect())
 }
 
 fn sinks(registry: &Registry, names: &[String]) -> Result<BTreeMap<String, SinkMetrics>, Error> {
@@ -398,6 +439,20 @@ fn mutes(registry: &Registry, names: &[String]) -> Result<BTreeMap<String, IntCo
 fn named(names: &[String]) -> impl Iterator<Item = (String, String)> {
     let names: BTreeSet<&str> = names.iter().map(String::as_str).chain([OTHER]).collect();
     names.into_iter().map(|name| (name.to_owned(), clean(name)))
+}
+
+/// One histogram for each of [`named`], in that order.
+fn latencies(
+    registry: &Registry,
+    definition: Definition,
+    bounds: &'static [f64],
+    names: &[String],
+) -> Result<Vec<Arc<Latency>>, Error> {
+    let labelled = named(names).map(|(_, label)| Ok((label, Arc::new(Latency::new(bounds)?))));
+    let labelled = labelled.collect::<Result<Vec<_>, Error>>()?;
+    let latencies = labelled.iter().map(|(_, latency)| Arc::clone(latency)).collect();
+    registry.register(Box::new(Family::new(definition, labelled)?))?;
+    Ok(latencies)
 }
 
 fn single(registry: &Registry, definition: Definition, bounds: &'static [f64]) -> Result<Arc<Latency>, Error> {

@@ -142,7 +142,6 @@ fn keys_of(mechanism: Mechanism) -> (&'static [&'static str], &'static [&'static
     match mechanism {
         Mechanism::Plain | Mechanism::ScramSha256 | Mechanism::ScramSha512 => (&["username", "password"], &[]),
         Mechanism::OAuthBearer => (&["token_url", "client_id", "client_secret"], &["scope"]),
-        Mechanism::AwsMskIam => (&["region"], &[]),
     }
 }
 
@@ -154,7 +153,6 @@ fn sasl_of(context: &mut Context<'_>, key: &str, sasl: &Sasl) -> Option<kafka::S
         ("client_id", sasl.client_id.is_some()),
         ("client_secret", sasl.client_secret.is_some()),
         ("scope", sasl.scope.is_some()),
-        ("region", sasl.region.is_some()),
     ];
     let (needed, allowed) = keys_of(sasl.mechanism);
     for (name, given) in given {
@@ -173,7 +171,6 @@ fn sasl_of(context: &mut Context<'_>, key: &str, sasl: &Sasl) -> Option<kafka::S
         Mechanism::ScramSha256 => Some(kafka::Sasl::Scram(kafka::ScramHash::Sha256, login(sasl, password?)?)),
         Mechanism::ScramSha512 => Some(kafka::Sasl::Scram(kafka::ScramHash::Sha512, login(sasl, password?)?)),
         Mechanism::OAuthBearer => oidc(context, key, sasl, client_secret),
-        Mechanism::AwsMskIam => msk(context, key, sasl),
     }
 }
 
@@ -195,16 +192,4 @@ fn oidc(context: &mut Context<'_>, key: &str, sasl: &Sasl, secret: Option<Secret
         client_secret: secret?,
         scope: sasl.scope.clone(),
     }))
-}
-
-#[cfg(feature = "msk-iam")]
-fn msk(_: &mut Context<'_>, _: &str, sasl: &Sasl) -> Option<kafka::Sasl> {
-    Some(kafka::Sasl::MskIam { region: sasl.region.clone()? })
-}
-
-#[cfg(not(feature = "msk-iam"))]
-fn msk(context: &mut Context<'_>, key: &str, _: &Sasl) -> Option<kafka::Sasl> {
-    let problem = "is not in this build, which was made without the feature msk-iam";
-    context.problem(format!("{key}.mechanism"), "aws-msk-iam", problem, "another mechanism, or another build");
-    None
 }

@@ -113,9 +113,6 @@ pub struct Sasl {
     /// With oauthbearer: what the token is for.
     #[schemars(length(min = 1, max = 1024))]
     pub scope: Option<String>,
-    /// With aws-msk-iam: the Region of the cluster.
-    #[schemars(length(min = 1, max = 64))]
-    pub region: Option<String>,
 }
 
 /// How we say who we are.
@@ -133,8 +130,6 @@ pub enum Mechanism {
     /// A token of an identity provider (OIDC, client credentials).
     #[serde(rename = "oauthbearer")]
     OAuthBearer,
-    /// A token signed with AWS credentials, for Amazon MSK.
-    AwsMskIam,
 }
 
 fn group_id() -> String {
