@@ -4,6 +4,7 @@ use std::fmt;
 
 use super::units::Size;
 use super::written::Limits;
+use crate::deliver::deadletter::HELD_BYTES;
 use crate::detect::settings;
 use crate::ingest::{LARGE_DOCUMENT, LOADED_RECORD};
 
@@ -15,6 +16,10 @@ const FLOOR: u64 = settings::SERIES_FLOOR as u64;
 const FINGERPRINT: u64 = 32;
 /// Bytes of a connection: its buffers, its header and its task.
 const CONNECTION: u64 = 96 * 1024;
+/// Bytes of an insight on its way to Kafka: the row, the message, the client's copy, 64 KiB each. Most have 3 KiB.
+const INSIGHT: u64 = 192 << 10;
+/// Bytes of dead letters that wait for our thread, and as many for the broker.
+const HELD: u64 = HELD_BYTES as u64;
 /// The program, its libraries, SQLite's page cache, stacks.
 const FIXED: u64 = 128 << 20;
 
@@ -93,6 +98,15 @@ impl MemoryBound {
                 Share { limit: "fixed", bytes: FIXED, formula: "program, libraries, page caches, stacks".to_owned() },
             ],
         }
+    }
+
+    /// With `batched` insights on their way to Kafka, and a topic of dead letters or none.
+    pub(super) fn with_outputs(mut self, batched: usize, letters: bool) -> MemoryBound {
+        for (limit, count, each) in [("batch", batched, INSIGHT), ("dead_letter", 2 * usize::from(letters), HELD)] {
+            let formula = format!("{count} x {}", Size(each));
+            self.shares.push(Share { limit, bytes: (count as u64).saturating_mul(each), formula });
+        }
+        self
     }
 
     /// All shares together, bytes.

@@ -125,7 +125,13 @@ impl Config {
         };
         let (partitions, sources) = (self.detection.partitions, self.sources.len());
         let fetched = self.sources.iter().map(fetched).sum();
+        let batched = |sink: &SinkConfig| match &sink.kind {
+            SinkKind::Kafka(kafka) => kafka.batch,
+            _ => 0,
+        };
+        let batched = self.sinks.iter().map(batched).sum();
         MemoryBound::of(&self.limits, partitions, sources, crate::ingest::jobs(), fetched)
+            .with_outputs(batched, self.dead_letter_topic.is_some())
     }
 
     /// That there is something to read: `run` asks, the other commands need none.

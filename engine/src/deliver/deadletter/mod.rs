@@ -17,7 +17,7 @@ use crate::ingest::Reject;
 use rotating::Rotating;
 pub use rotating::{Counts, DeadLetterError, MIN_LIMIT};
 use topic::Letter;
-pub use topic::{Post, Posted, Postmaster};
+pub use topic::{HELD_BYTES, Post, Posted, Postmaster};
 
 /// Both files; shared by sources and delivery workers.
 #[derive(Debug)]

@@ -1,13 +1,13 @@
 //! Dead letters in a Kafka topic, beside the files.
 //!
 //! The files are what counts: they are on disk before a source forgets. The topic has a copy for whoever watches it,
-//! given up rather than waited for: [`WAITING`] letters wait for the thread that sends, as
-//! many (the newest) until the topic is found, and librdkafka holds up to [`HELD_BYTES`] while the broker is away. What
-//! finds no room is dropped and counted.
+//! given up rather than waited for: letters of [`HELD_BYTES`] wait for the thread that
+//! sends (and until the topic is found), and librdkafka holds as much while the broker is away. What finds no room is
+//! dropped and counted.
 
-use std::collections::VecDeque;
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::sync::{Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -20,10 +20,10 @@ use crate::clock::instant;
 use crate::kafka::probe::refused;
 use crate::kafka::{Access, Producing, Report, Topic};
 
-/// Letters that wait for the thread.
-const WAITING: usize = 1024;
-/// Bytes that wait for the broker.
-const HELD_BYTES: usize = 16 << 20;
+/// Letters that wait for the thread, whatever their size.
+const WAITING: usize = 16_384;
+/// Bytes that wait for the thread; as many again wait in the client for the broker.
+pub const HELD_BYTES: usize = 16 << 20;
 /// How long a letter waits for the broker.
 const PATIENCE: Duration = Duration::from_secs(600);
 /// Between two attempts to find the topic.
@@ -65,6 +65,7 @@ pub(super) struct Letter {
 /// The way to the topic.
 pub struct Post {
     letters: Mutex<Option<SyncSender<Letter>>>,
+    waiting: Arc<AtomicUsize>,
     thread: Mutex<Option<JoinHandle<()>>>,
     master: Arc<dyn Postmaster>,
 }
@@ -73,18 +74,20 @@ impl Post {
     /// Starts the thread; connects to nothing yet.
     pub fn open(topic: Topic, master: Arc<dyn Postmaster>) -> std::io::Result<Post> {
         let (sender, letters) = sync_channel(WAITING);
-        let own = master.clone();
-        let thread = std::thread::Builder::new()
-            .name("dead letters".to_owned())
-            .spawn(move || Sending { topic, master: own }.run(&letters))?;
-        Ok(Post { letters: Mutex::new(Some(sender)), thread: Mutex::new(Some(thread)), master })
+        let waiting = Arc::new(AtomicUsize::new(0));
+        let sending = Sending { topic, master: master.clone(), waiting: waiting.clone() };
+        let thread =
+            std::thread::Builder::new().name("dead letters".to_owned()).spawn(move || sending.run(&letters))?;
+        Ok(Post { letters: Mutex::new(Some(sender)), waiting, thread: Mutex::new(Some(thread)), master })
     }
 
     /// Hands a letter over; never waits.
     pub(super) fn send(&self, letter: Letter) {
         let letters = self.letters.lock().unwrap_or_else(PoisonError::into_inner);
-        let taken = letters.as_ref().map(|letters| letters.try_send(letter));
-        if let None | Some(Err(TrySendError::Full(_) | TrySendError::Disconnected(_))) = taken {
+        let bytes = letter.bytes();
+        let room = self.waiting.fetch_add(bytes, Ordering::Relaxed) + bytes <= HELD_BYTES;
+        if !room || letters.as_ref().is_none_or(|letters| letters.try_send(letter).is_err()) {
+            self.waiting.fetch_sub(bytes, Ordering::Relaxed);
             self.master.posted(Posted::Dropped);
         }
     }
@@ -105,19 +108,28 @@ impl std::fmt::Debug for Post {
     }
 }
 
+impl Letter {
+    fn bytes(&self) -> usize {
+        let headers: usize = self.headers.iter().map(|(name, value)| name.len() + value.len()).sum();
+        std::mem::size_of::<Letter>() + self.key.len() + headers + self.value.len()
+    }
+}
+
 struct Sending {
     topic: Topic,
     master: Arc<dyn Postmaster>,
+    waiting: Arc<AtomicUsize>,
 }
 
 impl Sending {
     fn run(&self, letters: &Receiver<Letter>) {
-        let mut held = VecDeque::new();
+        let mut held = Vec::new();
         let Some(producer) = self.connect(letters, &mut held) else {
             held.iter().for_each(|_| self.master.posted(Posted::Dropped));
             return;
         };
         for letter in held.into_iter().chain(letters.iter()) {
+            self.waiting.fetch_sub(letter.bytes(), Ordering::Relaxed);
             if !self.post(&producer, &letter) {
                 self.master.posted(Posted::Dropped);
             }
@@ -125,8 +137,8 @@ impl Sending {
         let _what_is_left_is_counted_by_its_report = producer.flush(LAST);
     }
 
-    /// Tries until the topic is there, and holds the newest letters meanwhile; `None` when the process ends before.
-    fn connect(&self, letters: &Receiver<Letter>, held: &mut VecDeque<Letter>) -> Option<ThreadedProducer<Producing>> {
+    /// Tries until the topic is there, and holds what comes meanwhile; `None` when the process ends before.
+    fn connect(&self, letters: &Receiver<Letter>, held: &mut Vec<Letter>) -> Option<ThreadedProducer<Producing>> {
         loop {
             match self.producer() {
                 Ok(producer) => {
@@ -138,12 +150,7 @@ impl Sending {
             let began = instant();
             while let Some(left) = RETRY.checked_sub(began.elapsed()) {
                 match letters.recv_timeout(left) {
-                    Ok(letter) => {
-                        held.push_back(letter);
-                        if held.len() > WAITING && held.pop_front().is_some() {
-                            self.master.posted(Posted::Dropped);
-                        }
-                    }
+                    Ok(letter) => held.push(letter),
                     Err(RecvTimeoutError::Timeout) => break,
                     Err(RecvTimeoutError::Disconnected) => return None,
                 }
@@ -198,5 +205,44 @@ fn report(master: &dyn Postmaster, report: &Report) {
             master.trouble(Some(&error.to_string()));
             master.posted(Posted::Dropped);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kafka::Cluster;
+
+    #[derive(Default)]
+    struct Counted(AtomicUsize);
+
+    impl Postmaster for Counted {
+        fn posted(&self, outcome: Posted) {
+            assert_eq!(outcome, Posted::Dropped, "there is no broker");
+            self.0.fetch_add(1, Ordering::Relaxed);
+        }
+
+        fn trouble(&self, _: Option<&str>) {}
+    }
+
+    #[test]
+    fn without_a_broker_nobody_waits_memory_is_bounded_and_every_letter_is_counted() {
+        let counted = Arc::new(Counted::default());
+        // Nothing listens on port 1.
+        let cluster = Cluster { brokers: vec!["127.0.0.1:1".into()], tls: None, sasl: None };
+        let topic = Topic { cluster, name: "dead".into(), create: None };
+        let post = Post::open(topic, counted.clone()).expect("a thread");
+        let letter =
+            || Letter { key: "inbox".into(), headers: vec![("reason", "json".into())], value: vec![b'x'; 65_536] };
+        for _ in 0..1000 {
+            post.send(letter());
+            assert!(post.waiting.load(Ordering::Relaxed) <= HELD_BYTES);
+        }
+        let dropped = counted.0.load(Ordering::Relaxed);
+        assert!((740..760).contains(&dropped), "{dropped} of 1000 found no room in 16 MiB");
+        post.close();
+        assert_eq!(counted.0.load(Ordering::Relaxed), 1000);
+        post.send(letter());
+        assert_eq!(counted.0.load(Ordering::Relaxed), 1001, "after the end there is no room at all");
     }
 }
