@@ -25,7 +25,7 @@ use super::deadletter::DeadLetters;
 use super::observer::{Observer, Outcome};
 use super::outbox::{Outbox, Row};
 use super::retry::backoff;
-use super::scheduler::Limits;
+use super::scheduler::{Limits, Scheduler};
 use crate::clock::Clock;
 use crate::journal::JournalError;
 
@@ -379,7 +379,26 @@ impl Running {
         if let Some((rows, oldest)) = self.ask(|outbox| outbox.depth(&self.of.name)) {
             let age = |created: i64| Duration::from_millis(now.saturating_sub(created).max(0).unsigned_abs());
             self.of.observer.depth(&self.of.name, rows, oldest.map(age), self.last_error.as_deref());
+            self.shed(Scheduler::new(self.of.limits).excess(rows), now);
         }
+    }
+
+    /// Gives up the `most` oldest rows: more wait than may.
+    fn shed(&mut self, most: usize, now: i64) {
+        if most == 0 || self.fate.is_some() {
+            return;
+        }
+        let reason = format!("more than {} insights wait for this sink", self.of.limits.outbox_rows);
+        for row in self.ask(|outbox| outbox.in_order(&self.of.name, most)).unwrap_or_default() {
+            let closed =
+                self.bury(&row, now, &reason) && self.ask(|outbox| outbox.dead(row.id, now, &reason)).is_some();
+            if !closed {
+                return;
+            }
+            self.settle(&row, Outcome::Dead, now);
+        }
+        // There may be more of them than one look gives up.
+        self.reported_ms = i64::MIN;
     }
 
     fn pause(&self, now: i64, stop: Option<i64>) -> Duration {

@@ -298,6 +298,24 @@ async fn what_cannot_be_delivered_by_its_deadline_is_given_up() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn where_too_many_wait_the_oldest_are_given_up() {
+    let (topic, outbox) = (Topic::default(), outbox(1..=20));
+    topic.lock().faults = vec![Fault::Before; 1000];
+    let limits = Limits { outbox_rows: 5, ..units_of(10) };
+    let life = Life::begin(&topic, &outbox, 1, limits);
+    while life.watched.lock().settled.iter().filter(|one| **one == Outcome::Dead).count() < 15 {
+        life.events(1).await;
+    }
+    topic.lock().faults.clear();
+    let (_, dead) = life.finish().await;
+    while !outbox.fates().iter().all(|(_, fate)| *fate != Stored::Pending) {
+        Life::begin(&topic, &outbox, 2, limits).finish().await;
+    }
+    assert_eq!(topic.rows(), (16..=20).collect::<Vec<_>>());
+    assert_eq!((dead.len(), dead[0]["reason"].as_str()), (15, Some("more than 5 insights wait for this sink")));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn whoever_is_taken_over_says_so_and_ends() {
     let topic = Topic::default();
     let (old, new) = (outbox(1..=3), outbox(1..=3));
