@@ -80,18 +80,97 @@ pub(crate) struct Cast {
     pub(crate) unrest: f64,
 }
 
-/// Medians: regions, services, people, sessions, pipelines, runs, stack, schedules, autoscalers, scaling, scanners,
-/// agents, calls a minute of an agent.
-type Medians = (usize, usize, f64, f64, f64, f64, f64, f64, f64, f64, f64, f64, f64);
+/// What the members of a personality have in the middle.
+#[derive(Clone, Copy)]
+struct Medians {
+    regions: usize,
+    services: usize,
+    people: f64,
+    /// Sessions of a person on a working day.
+    sessions: f64,
+    pipelines: f64,
+    /// Runs of a pipeline on a working day.
+    runs: f64,
+    /// APIs that a pipeline may touch.
+    stack: f64,
+    schedules: f64,
+    autoscalers: f64,
+    /// Scaling actions an hour.
+    scaling: f64,
+    scanners: f64,
+    agents: f64,
+    /// Calls a minute of the busiest agent.
+    agent_rate: f64,
+}
+
+const TYPICAL: Medians = Medians {
+    regions: 2,
+    services: 12,
+    people: 4.0,
+    sessions: 0.8,
+    pipelines: 1.5,
+    runs: 0.8,
+    stack: 24.0,
+    schedules: 6.0,
+    autoscalers: 0.6,
+    scaling: 1.0,
+    scanners: 1.0,
+    agents: 1.0,
+    agent_rate: 1.0,
+};
 
 const fn medians(personality: Personality) -> Medians {
     match personality {
-        Personality::Quiet => (1, 8, 2.2, 0.7, 0.6, 0.12, 14.0, 1.0, 0.0, 0.0, 0.5, 0.0, 0.0),
-        Personality::Office => (2, 14, 12.0, 1.6, 1.5, 0.8, 24.0, 6.0, 0.5, 0.5, 1.0, 1.0, 0.5),
-        Personality::Ci => (2, 14, 5.0, 1.0, 5.0, 4.0, 40.0, 5.0, 0.5, 0.8, 1.0, 1.0, 1.0),
-        Personality::Autoscaling => (2, 12, 4.0, 0.8, 1.5, 1.5, 30.0, 5.0, 3.0, 6.0, 1.0, 3.0, 12.0),
-        Personality::Scanner => (3, 12, 4.0, 0.8, 1.2, 0.6, 24.0, 6.0, 0.6, 1.0, 4.0, 3.0, 4.0),
-        Personality::Batch => (1, 12, 4.0, 0.8, 1.5, 0.8, 24.0, 24.0, 0.6, 1.0, 1.0, 1.0, 1.5),
+        Personality::Quiet => Medians {
+            regions: 1,
+            services: 8,
+            people: 2.2,
+            sessions: 0.7,
+            pipelines: 0.6,
+            runs: 0.12,
+            stack: 14.0,
+            schedules: 1.0,
+            autoscalers: 0.0,
+            scaling: 0.0,
+            scanners: 0.5,
+            agents: 0.0,
+            agent_rate: 0.0,
+        },
+        Personality::Office => Medians {
+            services: 14,
+            people: 12.0,
+            sessions: 1.6,
+            autoscalers: 0.5,
+            scaling: 0.5,
+            agent_rate: 0.5,
+            ..TYPICAL
+        },
+        Personality::Ci => Medians {
+            services: 14,
+            people: 5.0,
+            sessions: 1.0,
+            pipelines: 5.0,
+            runs: 4.0,
+            stack: 40.0,
+            schedules: 5.0,
+            autoscalers: 0.5,
+            scaling: 0.8,
+            ..TYPICAL
+        },
+        Personality::Autoscaling => Medians {
+            runs: 1.5,
+            stack: 30.0,
+            schedules: 5.0,
+            autoscalers: 3.0,
+            scaling: 6.0,
+            agents: 3.0,
+            agent_rate: 12.0,
+            ..TYPICAL
+        },
+        Personality::Scanner => {
+            Medians { regions: 3, pipelines: 1.2, runs: 0.6, scanners: 4.0, agents: 3.0, agent_rate: 4.0, ..TYPICAL }
+        }
+        Personality::Batch => Medians { regions: 1, schedules: 24.0, agent_rate: 1.5, ..TYPICAL },
     }
 }
 
@@ -104,22 +183,22 @@ impl Cast {
         let quiet = personality == Personality::Quiet;
         let (tail, unrest, novelty, runs) = if quiet { (2.15, 0.4, 0.11, 0.35) } else { (1.85, 1.0, 0.06, 0.68) };
         Cast {
-            regions: of.0,
-            services: of.1,
-            people: whole(many(of.2, 0.35).max(1.0), 30.0),
-            sessions: many(of.3, 0.35),
+            regions: of.regions,
+            services: of.services,
+            people: whole(many(of.people, 0.35).max(1.0), 30.0),
+            sessions: many(of.sessions, 0.35),
             burst: many(tail, 0.12).clamp(1.4, 2.6),
             novelty: many(novelty, 0.5).min(0.25),
-            pipelines: whole(many(of.4, 0.4), 9.0),
-            runs: many(of.5, 0.6),
-            stack: whole(many(of.6, 0.3), 90.0),
+            pipelines: whole(many(of.pipelines, 0.4), 9.0),
+            runs: many(of.runs, 0.6),
+            stack: whole(many(of.stack, 0.3), 90.0),
             run_sigma: many(runs, 0.3).min(1.6),
-            schedules: whole(many(of.7, 0.35), 40.0),
-            autoscalers: whole(many(of.8, 0.35), 6.0),
-            scaling: many(of.9, 0.6).min(25.0),
-            scanners: whole(many(of.10, 0.3), 8.0),
-            agents: whole(many(of.11, 0.3), 3.0),
-            agent_rate: many(of.12, 0.9).min(400.0),
+            schedules: whole(many(of.schedules, 0.35), 40.0),
+            autoscalers: whole(many(of.autoscalers, 0.35), 6.0),
+            scaling: many(of.scaling, 0.6).min(25.0),
+            scanners: whole(many(of.scanners, 0.3), 8.0),
+            agents: whole(many(of.agents, 0.3), 3.0),
+            agent_rate: many(of.agent_rate, 0.9).min(400.0),
             unrest: many(unrest, 0.5),
         }
     }
