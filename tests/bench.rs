@@ -7,7 +7,7 @@ use crate::product::{binary, built};
 #[test]
 fn every_benchmark_gives_the_same_answer_twice() {
     let bench = built("trailsight-bench");
-    for question in ["files", "series", "restart", "flat", "start"] {
+    for question in ["files", "series", "restart", "flat", "start", "kafka"] {
         let ask = || {
             let mut command = Command::new(&bench);
             command.args(["--size", "tiny", question]).env("TRAILSIGHT_BIN", binary());

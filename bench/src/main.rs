@@ -9,6 +9,8 @@ mod series;
 mod restart;
 mod flat;
 mod start;
+mod broker;
+mod kafka;
 
 use clap::{Parser, Subcommand, ValueEnum};
 
@@ -53,6 +55,8 @@ enum Question {
     Flat,
     /// How long the binary takes to start.
     Start,
+    /// A topic to insights, against a bare loop that only polls, parses and counts; how soon a spike is told.
+    Kafka,
 }
 
 fn main() -> anyhow::Result<()> {
@@ -63,6 +67,7 @@ fn main() -> anyhow::Result<()> {
         Question::Restart => restart::ask(arguments.size),
         Question::Flat => flat::ask(arguments.size),
         Question::Start => start::ask(arguments.size),
+        Question::Kafka => kafka::ask(arguments.size),
     }?;
     print!("{answer}");
     Ok(())

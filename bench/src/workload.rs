@@ -46,6 +46,17 @@ pub(crate) fn gzip_files(folder: &Path, records: u64, each: u64) -> Result<u64> 
     Ok(unpacked)
 }
 
+/// The same records one by one, each as a message.
+pub(crate) fn each_record(records: u64, mut each: impl FnMut(u64, &str) -> Result<()>) -> Result<()> {
+    let (mut dice, mut text) = (Dice(7), String::new());
+    for number in 0..records {
+        text.clear();
+        record(&mut text, number, records, &mut dice);
+        each(number, &text)?;
+    }
+    Ok(())
+}
+
 fn record(text: &mut String, number: u64, records: u64, dice: &mut Dice) {
     // A day of event time, whatever the number of records; a burst of 1 % at its middle.
     let burst = (records / 2..records / 2 + records / 100).contains(&number);
