@@ -10,9 +10,13 @@
 
 /// exp(−1/168) an hour.
 const DECAY: f64 = 0.994_065_27;
+/// exp(−1/504) an hour: moments of hours are rare.
+const SLOW_DECAY: f64 = 0.998_017_84;
 const PRIOR_PHI: f64 = 4.0;
 const PRIOR_WEIGHT: f64 = 4.0;
 const MOST_PSI: f64 = 4.0;
+/// No sum is larger, so that products of two are finite.
+const MOST: f64 = 1e30;
 /// The moments of ψ are used once they are this far from collinear.
 const LEAST_DETERMINANT: f64 = 1e-3;
 
@@ -30,14 +34,28 @@ pub(crate) struct Dispersion {
 impl Moments {
     /// Takes an hour's sums, in the same order.
     pub(crate) fn learn(&mut self, sums: [f64; 5]) {
+        self.take(sums, DECAY);
+    }
+
+    /// The same with a memory three times as long.
+    pub(crate) fn learn_slowly(&mut self, sums: [f64; 5]) {
+        self.take(sums, SLOW_DECAY);
+    }
+
+    fn take(&mut self, sums: [f64; 5], decay: f64) {
         for (moment, sum) in self.0.iter_mut().zip(sums) {
-            *moment = (DECAY * f64::from(*moment) + sum.max(0.0)) as f32;
+            *moment = (decay * f64::from(*moment) + sum.max(0.0)).min(MOST) as f32;
         }
     }
 
     pub(crate) fn dispersion(&self) -> Dispersion {
+        self.dispersion_with(PRIOR_PHI, PRIOR_WEIGHT)
+    }
+
+    /// With a prior of φ₀ worth `prior` expected calls.
+    pub(crate) fn dispersion_with(&self, phi: f64, prior: f64) -> Dispersion {
         let [d2, m1, m2, d2m, m3] = self.0.map(f64::from);
-        let (weight, seen) = (m1 + PRIOR_WEIGHT, d2 + PRIOR_PHI * PRIOR_WEIGHT);
+        let (weight, seen) = (m1 + prior, d2 + phi * prior);
         let determinant = weight * m3 - m2 * m2;
         let psi = if determinant > LEAST_DETERMINANT * weight * m3 {
             ((weight * d2m - m2 * seen) / determinant).clamp(0.0, MOST_PSI)

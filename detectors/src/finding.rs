@@ -125,3 +125,20 @@ pub struct Step {
     /// Wants the next minute closed even if nothing happens in it.
     pub awake: bool,
 }
+
+impl Step {
+    /// Puts a transition where there is room, in the order in which they came.
+    pub(crate) fn put(&mut self, transition: Option<Transition>) {
+        if let Some(new) = transition {
+            if self.transition.is_some() {
+                self.before = self.transition.take();
+            }
+            self.transition = Some(new);
+        }
+    }
+
+    /// Whether a transition more would lose one: then nothing opens, and what lasts opens a minute later.
+    pub(crate) fn is_full(&self) -> bool {
+        self.before.is_some()
+    }
+}

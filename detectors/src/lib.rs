@@ -11,12 +11,15 @@
 extern crate alloc;
 
 pub mod numerics;
+pub mod budget;
 mod calendar;
 mod minifloat;
 mod profile;
 mod template;
 mod level;
 mod dispersion;
+mod cusum;
+mod hourly;
 mod model;
 mod recurrence;
 mod record;
@@ -26,11 +29,19 @@ mod calibration;
 mod firstuse;
 mod finding;
 mod context;
+mod exposure;
+mod answer;
 mod judge;
+mod clockhour;
 mod episode;
-mod series;
+mod dense;
+mod burst;
+mod cycles;
+mod telling;
 mod probe;
+mod asked;
 mod pack;
+mod series;
 #[cfg(test)]
 mod tests;
 

@@ -12,7 +12,7 @@ const LEAST_NORMAL: f64 = 1.0 / 8192.0;
 const DROPPED: u32 = 52 - MANTISSA;
 
 /// Discounted totals below this are forgotten: rounding would keep the last steps of a decay for ever.
-const LEAST_TOTAL: f64 = 1e-3;
+const LEAST_TOTAL: f64 = 0.02;
 
 /// The nearest sixteen-bit value of a discounted total, zero below [`LEAST_TOTAL`].
 pub(crate) fn encode_total(value: f64) -> u16 {

@@ -9,10 +9,12 @@
 //! Cost: about 1.5 µs an hour, about 20 ns a minute with calls.
 
 use crate::calendar::{DAY, HOUR, HOURS_OF_WEEK, Minute};
+use crate::cusum::Change;
 use crate::dispersion::{Dispersion, Moments};
+use crate::hourly::Hour;
 use crate::level::Level;
 use crate::priors;
-use crate::profile::{Exposure, LEAST_RATE, Profile};
+use crate::profile::{Coarse, Exposure, LEAST_RATE, Profile};
 use crate::template::Template;
 
 /// Calls per minute above which no forecast rises, so that its cube stays finite in storage.
@@ -21,11 +23,14 @@ const CLIP_DEVIATIONS: f64 = 5.0;
 const CLIP_CALLS: f64 = 2.0;
 const MOMENT_DEVIATIONS: f64 = 8.0;
 const MOMENT_CALLS: f64 = 4.0;
+/// Calls per minute from which drops are looked for: below, a quarter of an hour without calls says nothing.
+const ARMED_FROM: f64 = 0.5;
 
 /// All that is learned about the usual.
 #[derive(Clone, PartialEq)]
 pub(crate) struct Model {
     pub(crate) profile: Profile,
+    pub(crate) coarse: Coarse,
     pub(crate) template: Template,
     pub(crate) level: Level,
     pub(crate) moments: Moments,
@@ -43,6 +48,10 @@ pub(crate) struct Outlook {
     pub(crate) sums: [f32; 3],
     /// Activity bucket.
     pub(crate) bucket: u8,
+    /// Whether drops are looked for.
+    pub(crate) armed: bool,
+    /// What a minute without calls takes from the CUSUMs of rises.
+    pub(crate) pace: [u32; 2],
 }
 
 /// What the open hour has brought, relative to an hour without calls.
@@ -70,6 +79,7 @@ impl Model {
     pub(crate) fn empty() -> Self {
         Self {
             profile: Profile::empty(),
+            coarse: Coarse::default(),
             template: Template::empty(),
             level: Level::default(),
             moments: Moments::default(),
@@ -80,42 +90,83 @@ impl Model {
 
     /// False until the first call: an empty model keeps no outlook and learns nothing from silence.
     pub(crate) fn is_awake(&self) -> bool {
-        self.outlook.cells[1] > 0.0
+        self.coarse.mean > 0.0
     }
 
     /// Looks ahead from the beginning of `hour`.
     pub(crate) fn refresh(&mut self, since: Minute, hour: u32) {
         self.outlook = self.look(since, hour);
         let phi = self.moments.dispersion().phi;
-        let level = self.level.value(phi);
+        self.outlook.sums = self.hour_sums(hour, self.level.value(phi), phi).map(|sum| sum as f32);
+        self.set_pace();
+    }
+
+    /// The outlook as it was, which but for its sums follows from what only the end of an hour changes; without a
+    /// template the sums do too.
+    pub(crate) fn restore(&mut self, since: Minute, hour: u32) {
+        let sums = self.outlook.sums;
+        if self.template.mean == 0.0 {
+            return self.refresh(since, hour);
+        }
+        self.outlook = Outlook { sums, ..self.look(since, hour) };
+        self.set_pace();
+    }
+
+    fn set_pace(&mut self) {
+        let dispersion = self.dispersion(&self.outlook);
+        let upper = bounded(f64::from(self.outlook.sums[0]) / f64::from(HOUR) * self.outlook.envelope());
+        self.outlook.pace = Change::RISES.map(|change| change.pace(upper, &dispersion));
+    }
+
+    /// Σμ, Σμ², Σμ³ over an hour; of an hour without a template by its mean.
+    fn hour_sums(&self, hour: u32, level: f64, phi: f64) -> [f64; 3] {
+        if self.template.mean == 0.0 {
+            let mu = bounded(level * self.outlook.mean());
+            return [mu, mu * mu, mu * mu * mu].map(|power| f64::from(HOUR) * power);
+        }
         let (mut m1, mut m2, mut m3) = (0.0, 0.0, 0.0);
         for j in 0..HOUR {
-            let (base, _) = self.outlook.rate(hour, hour * HOUR + j);
-            let mu = bounded(level * base * self.template.factor(j, phi));
+            let mu = bounded(level * self.outlook.rate(hour, hour * HOUR + j).base * self.template.factor(j, phi));
             m1 += mu;
             m2 += mu * mu;
             m3 += mu * mu * mu;
         }
-        self.outlook.sums = [m1 as f32, m2 as f32, m3 as f32];
+        [m1, m2, m3]
+    }
+
+    fn dispersion(&self, outlook: &Outlook) -> Dispersion {
+        self.moments.dispersion().with_uncertain_mean(f64::from(outlook.evidence))
+    }
+
+    /// Learns the coarser levels anew.
+    fn coarsen(&mut self, since: Minute, hour: u32) {
+        self.coarse = self.profile.coarse(&Exposure::new(since, hour), self.moments.dispersion().phi);
+    }
+
+    /// The first call: looks ahead with an empty profile.
+    pub(crate) fn wake(&mut self, since: Minute, hour: u32) {
+        self.coarsen(since, hour);
+        self.refresh(since, hour);
     }
 
     /// The outlook of any hour, without the sums.
     pub(crate) fn look(&self, since: Minute, hour: u32) -> Outlook {
         let phi = self.moments.dispersion().phi;
         let exposure = Exposure::new(since, hour);
-        let coarse = self.profile.coarse(&exposure, phi);
-        let mut outlook = Outlook { bucket: priors::bucket(coarse.mean), ..Outlook::default() };
+        let mean = f64::from(self.coarse.mean);
+        let (bucket, armed) = (priors::bucket(mean), mean >= ARMED_FROM);
+        let mut outlook = Outlook { bucket, armed, ..Outlook::default() };
         for (cell, ahead) in outlook.cells.iter_mut().zip(HOURS_OF_WEEK - 1..) {
-            *cell = self.profile.rate(&exposure, &coarse, hour % HOURS_OF_WEEK + ahead) as f32;
+            *cell = self.profile.rate(&exposure, &self.coarse, phi, hour % HOURS_OF_WEEK + ahead) as f32;
         }
-        outlook.evidence = coarse.evidence(hour) as f32;
+        outlook.evidence = self.coarse.evidence(&exposure, hour) as f32;
         outlook
     }
 
     /// The forecast of a minute from four hours around it, `hour` being the one the outlook was made for.
     pub(crate) fn forecast(&self, outlook: &Outlook, hour: u32, minute: Minute) -> Forecast {
         let dispersion = self.moments.dispersion();
-        let (base, envelope) = outlook.rate(hour, minute);
+        let Rate { base, most: envelope, .. } = outlook.rate(hour, minute);
         let level = self.level.value(dispersion.phi);
         let j = minute % HOUR;
         let factor = self.template.factor(j, dispersion.phi);
@@ -129,6 +180,29 @@ impl Model {
         }
     }
 
+    /// μ⁻ of a minute: half the envelope from below, and the least a neighbouring minute's job leaves of the factor.
+    pub(crate) fn lower(&self, minute: Minute) -> f64 {
+        let phi = self.moments.dispersion().phi;
+        let Rate { base, least, .. } = self.outlook.rate(minute / HOUR, minute);
+        bounded(self.level.value(phi) * 0.5 * (base + least) * self.template.least_factor(minute % HOUR, phi))
+    }
+
+    /// Calls expected from `from` to `until` (exclusive), minute by minute within an hour, hour by hour beyond.
+    pub(crate) fn expected_between(&self, since: Minute, from: Minute, until: Minute) -> f64 {
+        let hour = until.saturating_sub(1) / HOUR;
+        if from / HOUR + 1 >= hour {
+            return (from..until).map(|minute| self.forecast(&self.outlook, hour, minute).mean).sum();
+        }
+        let phi = self.moments.dispersion().phi;
+        let exposure = Exposure::new(since, hour);
+        let first = from.max(until.saturating_sub(HOUR * HOURS_OF_WEEK)) / HOUR;
+        let calls = |hour: u32| {
+            let minutes = until.min(hour * HOUR + HOUR) - from.max(hour * HOUR);
+            f64::from(minutes) * self.profile.rate(&exposure, &self.coarse, phi, hour % HOURS_OF_WEEK)
+        };
+        self.level.value(phi) * (first..=hour).map(calls).sum::<f64>()
+    }
+
     /// The sum of `top` over the five minutes that end with `minute`, for a fraction of five forecasts.
     pub(crate) fn window_top(&self, outlook: &Outlook, hour: u32, minute: Minute) -> f64 {
         let phi = self.moments.dispersion().phi;
@@ -139,8 +213,8 @@ impl Model {
         (0..)
             .zip(triples)
             .map(|(ago, ((after, here), before))| {
-                let (base, envelope) = outlook.rate(hour, minute.saturating_sub(ago));
-                bounded(scale * (base + envelope) * after.max(*here).max(*before))
+                let Rate { base, most, .. } = outlook.rate(hour, minute.saturating_sub(ago));
+                bounded(scale * (base + most) * after.max(*here).max(*before))
             })
             .sum()
     }
@@ -172,33 +246,56 @@ impl Model {
         self.template.learn(j, calls);
     }
 
-    /// Applies the hour that is over and looks ahead from the next.
-    pub(crate) fn end_hour(&mut self, since: Minute, hour: u32) {
+    /// Applies the hour that is over and looks ahead from the next. Returns what the hour was.
+    pub(crate) fn end_hour(&mut self, since: Minute, hour: u32) -> Hour {
         let [m1, m2, m3] = self.outlook.sums.map(f64::from);
         let open = core::mem::take(&mut self.hour);
+        let dispersion = self.moments.dispersion();
+        let over = Hour {
+            start: hour * HOUR,
+            calls: f64::from(open.clipped).max(0.0),
+            base: m1 / self.level.value(dispersion.phi),
+            envelope: self.outlook.envelope(),
+            dispersion,
+            evidence: f64::from(self.outlook.evidence),
+        };
         if hour >= since.div_ceil(HOUR) {
             self.profile.learn(hour, f64::from(open.calls));
         }
         self.level.learn(f64::from(open.clipped), m1);
         self.moments.learn([m2 + f64::from(open.d2), m1, m2, m3 + f64::from(open.d2m), m3]);
         self.template.decay();
+        if open.calls > 0.0 || (hour + 1).is_multiple_of(DAY / HOUR) {
+            self.coarsen(since, hour + 1);
+        }
         self.refresh(since, hour + 1);
+        over
     }
 
-    /// Takes `ratio` times what was expected as expected from now on.
-    pub(crate) fn accept(&mut self, since: Minute, hour: u32, ratio: f64) {
+    /// Takes `ratio` times what was expected as expected from the minute `now` on, and in the open hour so far.
+    pub(crate) fn accept(&mut self, since: Minute, now: Minute, ratio: f64) {
         let dispersion = self.moments.dispersion();
-        let exposure = Exposure::new(since, hour);
-        let coarse = self.profile.coarse(&exposure, dispersion.phi);
-        self.profile.scale(&exposure, &coarse, ratio * self.level.value(dispersion.phi));
+        let hour = now / HOUR;
+        let scale = ratio * self.level.value(dispersion.phi);
+        self.profile.scale(&Exposure::new(since, hour), &self.coarse, dispersion.phi, scale);
         self.level = Level::default();
-        self.refresh(since, hour);
+        self.wake(since, hour);
+        self.template.settle(self.outlook.mean(), dispersion.phi);
+        let share = (now % HOUR + 1) as f32 / HOUR as f32;
+        let [m1, m2, m3] = self.outlook.sums.map(|sum| sum * share);
+        self.hour = OpenHour { calls: m1, clipped: m1, d2: -m2, d2m: -m3 };
     }
 }
 
+/// Calls per minute before level and template: interpolated, and the extremes of the three cells about a minute.
+struct Rate {
+    base: f64,
+    most: f64,
+    least: f64,
+}
+
 impl Outlook {
-    /// Interpolated rate and the largest of the three cells about a minute, in calls per minute.
-    fn rate(&self, hour: u32, minute: Minute) -> (f64, f64) {
+    fn rate(&self, hour: u32, minute: Minute) -> Rate {
         let at = (i64::from(minute / HOUR) - i64::from(hour) + 1).clamp(0, 3);
         let cell = |offset: i64| {
             let place = (at + offset).clamp(0, 3) as usize;
@@ -211,7 +308,19 @@ impl Outlook {
         } else {
             here * (1.5 - fraction) + after * (fraction - 0.5)
         };
-        (base, before.max(here).max(after))
+        Rate { base, most: before.max(here).max(after), least: before.min(here).min(after) }
+    }
+
+    /// The interpolated rate, averaged over the open hour.
+    fn mean(&self) -> f64 {
+        let [before, here, after, _] = self.cells.map(f64::from);
+        0.125 * (before + after) + 0.75 * here
+    }
+
+    /// ½(base + env⁺)/base at the centre of the open hour.
+    fn envelope(&self) -> f64 {
+        let [before, here, after, _] = self.cells.map(f64::from);
+        if here > 0.0 { 0.5 * (1.0 + before.max(here).max(after) / here) } else { 1.0 }
     }
 }
 
@@ -232,7 +341,7 @@ mod tests {
     #[test]
     fn the_window_is_the_sum_of_its_minutes() {
         let mut model = Model::empty();
-        model.refresh(0, 500);
+        model.wake(0, 500);
         for minute in 500 * HOUR..540 * HOUR {
             let forecast = model.forecast(&model.outlook, minute / HOUR, minute);
             model.learn(minute, minute % 13 * (minute % 2), &forecast);

@@ -8,13 +8,19 @@
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 
-use crate::calendar::LAST_MINUTE;
+use crate::burst::Burst;
+use crate::calendar::{HOUR, LAST_MINUTE};
+use crate::calibration::Calibration;
+use crate::dense::{Dense, NEVER};
 use crate::episode::Episode;
-use crate::finding::Level;
-use crate::series::{Burst, NEVER, Series};
+use crate::finding::{Direction, Level};
+use crate::hourly::Hourly;
+use crate::model::{Model, Outlook};
 
-/// The first byte. A later layout takes the next number and still reads this one.
-const VERSION: u8 = 1;
+/// The first byte. A later layout takes the next number and still reads those before it.
+const VERSION: u8 = 2;
+/// Three statistics, no CUSUMs, no hours, no drops.
+const FIRST: u8 = 1;
 /// No stored number is larger; sums of such stay finite in the arithmetic on them.
 const MOST: f64 = 1e30;
 
@@ -56,6 +62,13 @@ trait Codec {
         let mut bytes = value.to_le_bytes();
         self.bytes(&mut bytes)?;
         *value = u16::from_le_bytes(bytes);
+        Ok(())
+    }
+
+    fn i16(&mut self, value: &mut i16) -> Result<(), UnpackError> {
+        let mut bytes = value.to_le_bytes();
+        self.bytes(&mut bytes)?;
+        *value = i16::from_le_bytes(bytes);
         Ok(())
     }
 
@@ -156,45 +169,61 @@ impl Codec for Reader<'_> {
     }
 }
 
-impl Series {
+impl Dense {
     /// Appends the state's bytes: less than 900 for a dense series, a hundred or two for a sparse one.
-    pub fn pack(&self, out: &mut Vec<u8>) {
+    pub(crate) fn pack(&self, out: &mut Vec<u8>) {
         out.push(VERSION);
         let mut writer = Writer { out, zeros: 0 };
         // The writer refuses nothing, but a value out of range would be refused when read: it is kept out by design.
-        let written = walk(&mut self.clone(), &mut writer);
+        let written = walk(&mut self.clone(), &mut writer, VERSION);
         writer.end_run();
         debug_assert_eq!(written, Ok(()), "{self:?}");
     }
 
     /// Reads what [`Self::pack`] wrote: the same series to the bit, or an error.
-    pub fn unpack(bytes: &[u8]) -> Result<Self, UnpackError> {
+    pub(crate) fn unpack(bytes: &[u8]) -> Result<Self, UnpackError> {
         let (version, rest) = bytes.split_first().ok_or(UnpackError::Truncated)?;
-        if *version != VERSION {
+        if !(FIRST..=VERSION).contains(version) {
             return Err(UnpackError::Version(*version));
         }
         let mut series = Self::new(0, 0);
         let mut reader = Reader { rest, zeros: 0 };
-        walk(&mut series, &mut reader)?;
+        walk(&mut series, &mut reader, *version)?;
         if !reader.rest.is_empty() || reader.zeros > 0 {
             return Err(UnpackError::Trailing);
         }
-        if series.has_sound_times() { Ok(series) } else { Err(UnpackError::Invalid) }
+        if !series.has_sound_times() {
+            return Err(UnpackError::Invalid);
+        }
+        let hour = series.next / HOUR;
+        if *version == FIRST && series.model.outlook.cells[1] > 0.0 {
+            series.model.wake(series.since, hour);
+        } else if series.model.is_awake() {
+            series.model.restore(series.since, hour);
+        }
+        Ok(series)
     }
 
     fn has_sound_times(&self) -> bool {
         let calls = self.last_calls.iter().all(|call| *call == NEVER || *call < self.next);
         let burst = self.burst.as_ref().is_none_or(|burst| burst.start < self.next);
         let episode = self.episode.as_ref().is_none_or(|episode| episode.start <= LAST_MINUTE);
-        self.since <= self.next && self.next <= LAST_MINUTE + 1 && calls && burst && episode
+        let cycles = self.cusums.iter().all(|cusum| cusum.start < self.next.max(1));
+        let times = cycles && self.hourly.rise.start < self.next.max(1);
+        self.since <= self.next && self.next <= LAST_MINUTE + 1 && calls && burst && episode && times
     }
 }
 
-fn walk(series: &mut Series, codec: &mut impl Codec) -> Result<(), UnpackError> {
+fn walk(series: &mut Dense, codec: &mut impl Codec, version: u8) -> Result<(), UnpackError> {
     codec.u32(&mut series.since)?;
     codec.u32(&mut series.next)?;
-    walk_model(series, codec)?;
-    walk_tails(series, codec)?;
+    walk_model(series, codec, version)?;
+    if version == FIRST {
+        walk_first_tails(series, codec)?;
+    } else {
+        walk_tails(series, codec)?;
+        walk_changes(series, codec)?;
+    }
     for slot in &mut series.recurrence.0 {
         codec.u16(&mut slot.hits_and_minute)?;
         codec.u16(&mut slot.day)?;
@@ -204,10 +233,10 @@ fn walk(series: &mut Series, codec: &mut impl Codec) -> Result<(), UnpackError> 
     series.ring.iter_mut().try_for_each(|calls| codec.u32(calls))?;
     series.last_calls.iter_mut().try_for_each(|minute| codec.u32(minute))?;
     walk_option(&mut series.burst, Burst { start: 0, size: 0, told: None }, codec, walk_burst)?;
-    walk_option(&mut series.episode, Episode::blank(), codec, walk_episode)
+    walk_option(&mut series.episode, Episode::blank(), codec, |episode, codec| walk_episode(episode, codec, version))
 }
 
-fn walk_model(series: &mut Series, codec: &mut impl Codec) -> Result<(), UnpackError> {
+fn walk_model(series: &mut Dense, codec: &mut impl Codec, version: u8) -> Result<(), UnpackError> {
     let model = &mut series.model;
     model.profile.totals.iter_mut().try_for_each(|total| codec.u16(total))?;
     model.template.totals.iter_mut().try_for_each(|total| codec.u16(total))?;
@@ -216,27 +245,81 @@ fn walk_model(series: &mut Series, codec: &mut impl Codec) -> Result<(), UnpackE
     codec.f32(&mut model.level.calls, 0.0)?;
     codec.f32(&mut model.level.expected, 0.0)?;
     model.moments.0.iter_mut().try_for_each(|moment| codec.f32(moment, 0.0))?;
-    model.outlook.cells.iter_mut().try_for_each(|cell| codec.f32(cell, 0.0))?;
-    codec.f32(&mut model.outlook.evidence, 0.0)?;
-    model.outlook.sums.iter_mut().try_for_each(|sum| codec.f32(sum, 0.0))?;
-    codec.u8(&mut model.outlook.bucket)?;
+    if version == FIRST {
+        walk_first_outlook(&mut model.outlook, codec)?;
+    } else {
+        walk_outlook(model, codec)?;
+    }
     codec.f32(&mut model.hour.calls, 0.0)?;
     codec.f32(&mut model.hour.clipped, 0.0)?;
     codec.f32(&mut model.hour.d2, -MOST)?;
     codec.f32(&mut model.hour.d2m, -MOST)
 }
 
-fn walk_tails(series: &mut Series, codec: &mut impl Codec) -> Result<(), UnpackError> {
-    for tail in &mut series.calibration.tails {
-        codec.f32(&mut tail.peaks, 0.0)?;
-        codec.f32(&mut tail.excess, 0.0)?;
-        tail.odds.iter_mut().try_for_each(|odds| codec.f32(odds, -MOST))?;
-        if tail.odds.iter().any(|odds| odds.abs() > 300.0) {
-            return Err(UnpackError::Invalid);
-        }
-        codec.f32(&mut tail.cluster, 0.0)?;
+/// The coarse profile, and the sums if a template is in them: the rest
+/// of the outlook follows.
+fn walk_outlook(model: &mut Model, codec: &mut impl Codec) -> Result<(), UnpackError> {
+    codec.f32(&mut model.coarse.mean, 0.0)?;
+    codec.f32(&mut model.coarse.variance, 0.0)?;
+    model.coarse.by_hour.iter_mut().chain(&mut model.coarse.by_day).try_for_each(|rate| codec.u16(rate))?;
+    if model.template.mean == 0.0 {
+        return Ok(());
     }
-    series.calibration.quiet.iter_mut().try_for_each(|minutes| codec.u8(minutes))
+    model.outlook.sums.iter_mut().try_for_each(|sum| codec.f32(sum, 0.0))
+}
+
+fn walk_first_outlook(outlook: &mut Outlook, codec: &mut impl Codec) -> Result<(), UnpackError> {
+    outlook.cells.iter_mut().try_for_each(|cell| codec.f32(cell, 0.0))?;
+    codec.f32(&mut outlook.evidence, 0.0)?;
+    outlook.sums.iter_mut().try_for_each(|sum| codec.f32(sum, 0.0))?;
+    codec.u8(&mut outlook.bucket)
+}
+
+fn walk_flag(flag: &mut bool, codec: &mut impl Codec) -> Result<(), UnpackError> {
+    let mut code = u8::from(*flag);
+    codec.u8(&mut code)?;
+    *flag = code == 1;
+    if code > 1 { Err(UnpackError::Invalid) } else { Ok(()) }
+}
+
+/// Tails of the first layout were of other shapes: their odds begin anew.
+fn walk_first_tails(series: &mut Dense, codec: &mut impl Codec) -> Result<(), UnpackError> {
+    let kept = &mut series.calibration;
+    for at in 0..kept.clusters.len() {
+        let [mut peaks, mut first, mut last] = [0.0_f32; 3];
+        codec.f32(&mut peaks, 0.0)?;
+        codec.f32(&mut kept.excess[at], 0.0)?;
+        [&mut first, &mut last].into_iter().try_for_each(|odds| codec.f32(odds, -MOST))?;
+        codec.f32(&mut kept.clusters[at], 0.0)?;
+        kept.peaks[at] = (peaks * 16.0) as u16;
+    }
+    kept.quiet.iter_mut().try_for_each(|minutes| codec.u8(minutes))
+}
+
+fn walk_tails(series: &mut Dense, codec: &mut impl Codec) -> Result<(), UnpackError> {
+    let Calibration { peaks, excess, odds, clusters, quiet } = &mut series.calibration;
+    peaks.iter_mut().try_for_each(|peaks| codec.u16(peaks))?;
+    excess.iter_mut().try_for_each(|excess| codec.f32(excess, 0.0))?;
+    odds.iter_mut().flatten().try_for_each(|odds| codec.i16(odds))?;
+    clusters.iter_mut().try_for_each(|cluster| codec.f32(cluster, 0.0))?;
+    quiet.iter_mut().try_for_each(|minutes| codec.u8(minutes))
+}
+
+fn walk_changes(series: &mut Dense, codec: &mut impl Codec) -> Result<(), UnpackError> {
+    for cusum in &mut series.cusums {
+        codec.u32(&mut cusum.sum)?;
+        codec.u32(&mut cusum.peak)?;
+        codec.u32(&mut cusum.start)?;
+        codec.u32(&mut cusum.calls)?;
+    }
+    let Hourly { moments, calls, expected, rise, missing } = &mut series.hourly;
+    moments.0.iter_mut().try_for_each(|moment| codec.f32(moment, 0.0))?;
+    [calls, expected].into_iter().try_for_each(|sum| codec.f32(sum, 0.0))?;
+    [&mut rise.sum, &mut rise.peak, &mut rise.calls, &mut rise.expected]
+        .into_iter()
+        .try_for_each(|sum| codec.f32(sum, 0.0))?;
+    codec.u32(&mut rise.start)?;
+    codec.u8(missing)
 }
 
 fn walk_option<T: Clone, C: Codec>(
@@ -263,7 +346,7 @@ fn walk_burst(burst: &mut Burst, codec: &mut impl Codec) -> Result<(), UnpackErr
     Ok(())
 }
 
-fn walk_episode(episode: &mut Episode, codec: &mut impl Codec) -> Result<(), UnpackError> {
+fn walk_episode(episode: &mut Episode, codec: &mut impl Codec, version: u8) -> Result<(), UnpackError> {
     codec.u32(&mut episode.start)?;
     codec.u32(&mut episode.decided)?;
     let mut told = episode.level as u8;
@@ -274,7 +357,14 @@ fn walk_episode(episode: &mut Episode, codec: &mut impl Codec) -> Result<(), Unp
     codec.f64(&mut episode.quiet)?;
     codec.u32(&mut episode.quiet_since)?;
     episode.hour.iter_mut().try_for_each(|sum| codec.f64(sum))?;
-    episode.ratios.iter_mut().try_for_each(|ratio| codec.f64(ratio))
+    episode.ratios.iter_mut().try_for_each(|ratio| codec.f64(ratio))?;
+    if version == FIRST {
+        return Ok(());
+    }
+    let mut below = episode.direction == Direction::Below;
+    walk_flag(&mut below, codec)?;
+    episode.direction = if below { Direction::Below } else { Direction::Above };
+    codec.u32(&mut episode.held)
 }
 
 fn level(code: u8) -> Result<Level, UnpackError> {

@@ -9,16 +9,17 @@ use alloc::boxed::Box;
 
 use crate::calendar::{HOUR, LAST_MINUTE, Minute, WEEK};
 use crate::context::Context;
+use crate::dense::Dense;
 use crate::episode::Episode;
 use crate::finding::Finding;
 use crate::judge::WINDOW;
-use crate::series::{MOST_CALLS, Series};
+use crate::series::MOST_CALLS;
 
-impl Series {
+impl Dense {
     /// Judges a minute that is still open: `recent` holds the calls so far of the five minutes that end with it. Its
     /// counts can only grow, and with them the severity of what is found. None where an incident is open and nothing
     /// stricter is found, and for closed minutes.
-    pub fn probe(&self, minute: Minute, recent: &[u64; WINDOW], context: &Context<'_>) -> Option<Finding> {
+    pub(crate) fn probe(&self, minute: Minute, recent: &[u64; WINDOW], context: &Context<'_>) -> Option<Finding> {
         let recent = recent.map(|calls| calls.min(MOST_CALLS));
         let total: u64 = recent.iter().sum();
         let [.., calls] = recent;
@@ -28,7 +29,7 @@ impl Series {
         }
         let window = self.window_so_far(minute, recent);
         let open = window[..WINDOW - 1].iter().copied().fold(0.0, f64::max);
-        let case = self.case_of(minute, window, self.maxima.week().max(open), burst);
+        let case = self.case_of(minute, window, self.maxima.week().max(open), burst, context);
         self.untold(case.find(case.statistics(), context)?)
     }
 
@@ -65,7 +66,7 @@ impl Series {
 
     /// The caller told of what [`Self::probe`] found: an incident is open from `finding.start` on. Minutes before it
     /// that close later still teach; a later minute may raise it.
-    pub fn open_early(&mut self, finding: &Finding) {
+    pub(crate) fn open_early(&mut self, finding: &Finding) {
         if let Some(episode) = &mut self.episode {
             episode.extend(finding);
         } else {

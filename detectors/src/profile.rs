@@ -45,7 +45,7 @@ impl Exposure {
         let first = since.div_ceil(HOUR);
         let hours = hour.saturating_sub(first);
         let weeks = hours / HOURS_OF_WEEK;
-        let minutes = |k: u32| 60.0 * (1.0 - libm::pow(DISCOUNT, f64::from(k))) / (1.0 - DISCOUNT);
+        let minutes = |k: u32| 60.0 * (1.0 - discount(k)) / (1.0 - DISCOUNT);
         Self {
             first: first % HOURS_OF_WEEK,
             extra: hours % HOURS_OF_WEEK,
@@ -59,16 +59,22 @@ impl Exposure {
     }
 }
 
-/// The two coarser levels of credibility, from which any cell follows.
+/// The two coarser levels of credibility, from which any cell follows: made at the end of an hour with calls and of a
+/// day, so that a quiet hour costs little.
+#[derive(Clone, Copy, PartialEq)]
 pub(crate) struct Coarse {
     /// Calls per minute over all hours.
-    pub(crate) mean: f64,
-    by_hour: [f64; 24],
-    by_day: [f64; 7],
-    calls_by_hour: [f64; 24],
-    cell_variance: f64,
-    phi: f64,
+    pub(crate) mean: f32,
+    /// Of cells about the separable profile, relative.
+    pub(crate) variance: f32,
+    /// Calls per minute by hour of the day, and factors by day of the week; where all are zero too few calls were seen
+    /// to tell hours apart.
+    pub(crate) by_hour: [u16; 24],
+    pub(crate) by_day: [u16; 7],
 }
+
+/// Discounted calls below which all hours are taken to be alike.
+const THIN: f64 = 32.0;
 
 impl Profile {
     pub(crate) fn empty() -> Self {
@@ -87,10 +93,10 @@ impl Profile {
     }
 
     /// Replaces every cell by `ratio` times what is expected there.
-    pub(crate) fn scale(&mut self, exposure: &Exposure, coarse: &Coarse, ratio: f64) {
+    pub(crate) fn scale(&mut self, exposure: &Exposure, coarse: &Coarse, phi: f64, ratio: f64) {
         let mut scaled = [0; CELLS];
         for (cell, total) in (0..HOURS_OF_WEEK).zip(scaled.iter_mut()) {
-            *total = encode((self.rate(exposure, coarse, cell) * ratio).min(MOST_RATE) * exposure.of(cell));
+            *total = encode((self.rate(exposure, coarse, phi, cell) * ratio).min(MOST_RATE) * exposure.of(cell));
         }
         self.totals = scaled;
     }
@@ -111,10 +117,14 @@ impl Profile {
             minutes += e;
         }
         let mean = (calls + PRIOR_CALLS) / (minutes + PRIOR_MINUTES);
+        let mut coarse = Coarse { mean: mean as f32, ..Coarse::default() };
+        if calls < THIN {
+            return coarse;
+        }
         let by_hour = hours_of_day(&calls_by_hour, &minutes_by_hour, mean, phi);
-        let by_day = self.days_of_week(exposure, &by_hour, phi);
-        let mut coarse = Coarse { mean, by_hour, by_day, calls_by_hour, cell_variance: 0.0, phi };
-        coarse.cell_variance = self.cell_variance(exposure, &coarse);
+        coarse.by_hour = by_hour.map(encode);
+        coarse.by_day = self.days_of_week(exposure, &by_hour, phi).map(encode);
+        coarse.variance = self.cell_variance(exposure, &coarse, phi) as f32;
         coarse
     }
 
@@ -133,14 +143,14 @@ impl Profile {
     }
 
     /// Squared coefficient of variation of the cells about the separable profile, sampling noise taken off.
-    fn cell_variance(&self, exposure: &Exposure, coarse: &Coarse) -> f64 {
+    fn cell_variance(&self, exposure: &Exposure, coarse: &Coarse, phi: f64) -> f64 {
         let (mut excess, mut square) = (0.0, 1e-12);
         for cell in 0..HOURS_OF_WEEK {
             let e = exposure.of(cell);
             if e > 0.0 {
                 let rate = coarse.separable(cell);
                 let difference = self.total(cell) / e - rate;
-                excess += difference * difference - coarse.phi * rate / e;
+                excess += difference * difference - phi * rate / e;
                 square += rate * rate;
             }
         }
@@ -148,30 +158,60 @@ impl Profile {
     }
 
     /// Calls per minute expected at the centre of an hour of the week.
-    pub(crate) fn rate(&self, exposure: &Exposure, coarse: &Coarse, cell: u32) -> f64 {
+    pub(crate) fn rate(&self, exposure: &Exposure, coarse: &Coarse, phi: f64, cell: u32) -> f64 {
         let cell = cell % HOURS_OF_WEEK;
         let separable = coarse.separable(cell);
         let e = exposure.of(cell);
-        if e <= 0.0 {
+        if e <= 0.0 || coarse.is_thin() {
             return separable.clamp(LEAST_RATE, MOST_RATE);
         }
-        let signal = coarse.cell_variance * separable * separable;
-        let z = signal / (signal + coarse.phi * separable / e + 1e-18);
+        let signal = f64::from(coarse.variance) * separable * separable;
+        let z = signal / (signal + phi * separable / e + 1e-18);
         (z * self.total(cell) / e + (1.0 - z) * separable).clamp(LEAST_RATE, MOST_RATE)
     }
 }
 
+impl Default for Coarse {
+    fn default() -> Self {
+        Self { mean: 0.0, variance: 0.0, by_hour: [0; 24], by_day: [0; 7] }
+    }
+}
+
 impl Coarse {
-    fn separable(&self, cell: u32) -> f64 {
-        let hour = self.by_hour.get((cell % 24) as usize).copied().unwrap_or(self.mean);
-        let day = self.by_day.get((cell / 24 % 7) as usize).copied().unwrap_or(1.0);
-        hour * day
+    /// Whether hours are told apart: a day factor is never zero where they are.
+    pub(crate) fn is_thin(&self) -> bool {
+        self.by_day[0] == 0
     }
 
-    /// Discounted calls that this hour of the day rests on.
-    pub(crate) fn evidence(&self, hour: u32) -> f64 {
-        self.calls_by_hour.get((hour % 24) as usize).copied().unwrap_or(0.0)
+    fn separable(&self, cell: u32) -> f64 {
+        if self.is_thin() {
+            return f64::from(self.mean);
+        }
+        let hour = self.by_hour.get((cell % 24) as usize).copied().map_or(0.0, decode);
+        hour * self.by_day.get((cell / 24 % 7) as usize).copied().map_or(1.0, decode)
     }
+
+    /// Discounted calls that the mean of this hour of the day rests on.
+    pub(crate) fn evidence(&self, exposure: &Exposure, hour: u32) -> f64 {
+        let cell = hour % 24;
+        let rate = if self.is_thin() {
+            f64::from(self.mean)
+        } else {
+            self.by_hour.get(cell as usize).copied().map_or(0.0, decode)
+        };
+        (0..7).map(|day| rate * exposure.of(day * 24 + cell)).sum()
+    }
+}
+
+/// δ^k.
+fn discount(k: u32) -> f64 {
+    let (mut power, mut square, mut k) = (1.0, DISCOUNT, k.min(255));
+    while k > 0 {
+        power *= if k & 1 == 1 { square } else { 1.0 };
+        square *= square;
+        k >>= 1;
+    }
+    power
 }
 
 fn hours_of_day(calls: &[f64; 24], minutes: &[f64; 24], mean: f64, phi: f64) -> [f64; 24] {
@@ -229,11 +269,11 @@ mod tests {
         let (profile, exposure) = taught(3, |_| 120.0);
         let coarse = profile.coarse(&exposure, 1.5);
         for cell in 0..HOURS_OF_WEEK {
-            assert!((profile.rate(&exposure, &coarse, cell) - 2.0).abs() < 0.02);
+            assert!((profile.rate(&exposure, &coarse, 2.0, cell) - 2.0).abs() < 0.02);
         }
         let (silent, exposure) = taught(4, |_| 0.0);
         let coarse = silent.coarse(&exposure, 4.0);
-        assert_eq!(silent.rate(&exposure, &coarse, 5), LEAST_RATE);
+        assert_eq!(silent.rate(&exposure, &coarse, 4.0, 5), LEAST_RATE);
     }
 
     #[test]
@@ -241,9 +281,9 @@ mod tests {
         let office = |cell: u32| if cell / 24 < 5 && (9..17).contains(&(cell % 24)) { 300.0 } else { 3.0 };
         let (profile, exposure) = taught(2, office);
         let coarse = profile.coarse(&exposure, 2.0);
-        assert!((4.0..6.0).contains(&profile.rate(&exposure, &coarse, 10)));
-        assert!(profile.rate(&exposure, &coarse, 2) < 0.3);
-        assert!(profile.rate(&exposure, &coarse, 5 * 24 + 10) < 1.0, "Saturday is not Friday");
+        assert!((4.0..6.0).contains(&profile.rate(&exposure, &coarse, 2.0, 10)));
+        assert!(profile.rate(&exposure, &coarse, 2.0, 2) < 0.3);
+        assert!(profile.rate(&exposure, &coarse, 2.0, 5 * 24 + 10) < 1.0, "Saturday is not Friday");
     }
 
     #[test]
@@ -258,10 +298,10 @@ mod tests {
         for calls in [0.0, 60.0] {
             let (mut profile, exposure) = taught(4, |_| calls);
             let coarse = profile.coarse(&exposure, 4.0);
-            let before = profile.rate(&exposure, &coarse, 7);
-            profile.scale(&exposure, &coarse, 1000.0);
+            let before = profile.rate(&exposure, &coarse, 4.0, 7);
+            profile.scale(&exposure, &coarse, 4.0, 1000.0);
             let coarse = profile.coarse(&exposure, 4.0);
-            let ratio = profile.rate(&exposure, &coarse, 7) / before;
+            let ratio = profile.rate(&exposure, &coarse, 4.0, 7) / before;
             assert!((500.0..1500.0).contains(&ratio), "{ratio}");
         }
     }

@@ -58,10 +58,15 @@ impl Recurrence {
 
     /// Whether a burst of `calls` in `minute` is one of a known job.
     pub(crate) fn explains(&self, minute: Minute, calls: f64) -> bool {
-        let Some(slot) = self.near(minute).and_then(|at| self.0.get(at)) else { return false };
+        self.tolerance(minute).is_some_and(|most| calls <= most)
+    }
+
+    /// The largest burst that a known job explains in `minute`.
+    pub(crate) fn tolerance(&self, minute: Minute) -> Option<f64> {
+        let slot = self.near(minute).and_then(|at| self.0.get(at))?;
         let gap = day(minute).wrapping_sub(slot.day);
         let known = (slot.hits() >= 2 && gap <= 8) || (6..=8).contains(&gap);
-        known && calls <= TOLERANCE * decode(slot.magnitude) + 2.0
+        known.then(|| TOLERANCE * decode(slot.magnitude) + 2.0)
     }
 
     /// Remembers a burst.

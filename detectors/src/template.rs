@@ -45,6 +45,14 @@ impl Template {
         weight / self.divisor(phi)
     }
 
+    /// The share of `j` without the prior's help, or the least of its neighbours' where that is less than half: a job
+    /// may have moved there.
+    pub(crate) fn least_factor(&self, j: u32, phi: f64) -> f64 {
+        let own = |j: u32| self.weight(j, phi) - PRIOR * phi;
+        let (here, near) = (own(j), own(j + 59).min(own(j + 1)));
+        (if near < 0.5 * here { near } else { here }) / self.divisor(phi)
+    }
+
     /// At most 1/8 below the count of this minute in the previous hour.
     pub(crate) fn previous(&self, j: u32) -> f64 {
         self.previous.get((j % 60) as usize).map_or(0.0, |code| decode_count(*code))
@@ -67,6 +75,16 @@ impl Template {
         if let Some(code) = self.totals.get_mut((j % 60) as usize) {
             *code = encode(decode(*code) + calls);
         }
+    }
+
+    /// Keeps each minute's share at a level of `mean` calls a minute, as if it had lasted.
+    pub(crate) fn settle(&mut self, mean: f64, phi: f64) {
+        let mut settled = [0; 60];
+        for (j, total) in (0..).zip(settled.iter_mut()) {
+            *total = encode_total(self.factor(j, phi) * mean / (1.0 - DECAY));
+        }
+        self.totals = settled;
+        self.mean = (mean / (1.0 - DECAY)) as f32;
     }
 
     /// At the end of each hour.

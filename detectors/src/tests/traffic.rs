@@ -83,6 +83,7 @@ pub(super) struct Run {
     pub(super) series: Series,
     pub(super) said: Vec<(Minute, Transition)>,
     pub(super) bursts: Vec<u64>,
+    pub(super) awake: bool,
 }
 
 impl Run {
@@ -91,13 +92,14 @@ impl Run {
     }
 
     pub(super) fn since(since: Minute, first: Minute) -> Self {
-        Self { series: Series::new(since, first), said: Vec::new(), bursts: Vec::new() }
+        Self { series: Series::new(since, first), said: Vec::new(), bursts: Vec::new(), awake: false }
     }
 
     pub(super) fn close(&mut self, minute: Minute, calls: u64, context: &Context<'_>) -> Step {
         let step = self.series.close(minute, calls, context);
         self.said.extend(step.before.iter().chain(&step.transition).map(|said| (minute, *said)));
         self.bursts.extend(step.first_burst);
+        self.awake = step.awake;
         step
     }
 

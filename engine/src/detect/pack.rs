@@ -94,7 +94,7 @@ fn pack(slot: &Slot, settings: String) -> Part {
         sweep_at,
         accounts: partition.accounts.iter().map(|(id, account)| pack_account(*id, account)).collect(),
         series: partition.series.iter().map(|slot| slot.as_deref().map(pack_series)).collect(),
-        awake: partition.awake.iter().copied().collect(),
+        awake: partition.all_awake().into_iter().collect(),
         cells: partition
             .cells
             .iter()

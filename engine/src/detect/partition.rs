@@ -6,7 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use trailsight_detectors::{Step, Transition};
+use trailsight_detectors::{Context, Step, Transition};
 use trailsight_schemas::entry::Batch;
 use trailsight_schemas::time::DAY;
 
@@ -17,6 +17,9 @@ use super::strings::{Id, Strings};
 use super::telling::Opening;
 use super::tracked::{Cells, Key, Tracked};
 use super::{Found, Rules};
+
+/// Minutes without any call of an account from which on they count as missing, not as silence of each of its series.
+const LONG_SILENCE: u32 = 10;
 
 pub(super) struct Partition {
     pub(super) strings: Strings,
@@ -32,6 +35,9 @@ pub(super) struct Partition {
     pub(super) closed_early: u64,
     /// Series that want every minute closed, calls or not.
     pub(super) awake: BTreeSet<u32>,
+    /// Of these, series of accounts that are silent as a whole: they wait for the account's next call. Stored as awake:
+    /// they fall asleep again.
+    pub(super) asleep: BTreeMap<Id, BTreeSet<u32>>,
     /// Newest closed minute.
     pub(super) closed: Option<u32>,
     /// Calls that came for a minute already closed.
@@ -70,6 +76,7 @@ impl Partition {
             held: 0,
             closed_early: 0,
             awake: BTreeSet::new(),
+            asleep: BTreeMap::new(),
             closed: None,
             late: 0,
             evicted: 0,
@@ -127,18 +134,23 @@ impl Partition {
     }
 
     fn close(&mut self, minute: u32, share: &Share<'_>, rules: &Rules, found: &mut Vec<Found>) {
+        self.rouse(minute);
         let due: Vec<u32> = {
             let with_calls = self.cells.get(&minute).into_iter().flat_map(|of_series| of_series.keys().copied());
             with_calls.chain(self.awake.iter().copied()).collect::<BTreeSet<u32>>().into_iter().collect()
         };
+        let gaps = self.gaps(minute);
         for index in &due {
             self.count(*index, minute);
         }
         let (mut bursts, mut openings) = (Vec::new(), Vec::new());
         for index in &due {
-            let (step, key) = match self.step(*index, minute, share, rules) {
+            let (step, key) = match self.step(*index, minute, &gaps, share, rules) {
                 Some(stepped) => stepped,
-                None => continue,
+                None => {
+                    self.lull(*index);
+                    continue;
+                }
             };
             if let Some(size) = step.first_burst {
                 bursts.push((key, size));
@@ -171,12 +183,56 @@ impl Partition {
         tracked.last_day = tracked.last_day.max(Some(minute / DAY));
     }
 
-    fn step(&mut self, index: u32, minute: u32, share: &Share<'_>, rules: &Rules) -> Option<(Step, Key)> {
+    /// What waited for the next call of its account is awake again.
+    fn rouse(&mut self, minute: u32) {
+        if self.asleep.is_empty() {
+            return;
+        }
+        let with_calls = self.cells.get(&minute).into_iter().flat_map(|of_series| of_series.keys());
+        let accounts = with_calls.filter_map(|index| Some(self.series[*index as usize].as_ref()?.key.account));
+        for account in accounts.collect::<BTreeSet<Id>>() {
+            self.awake.extend(self.asleep.remove(&account).unwrap_or_default());
+        }
+    }
+
+    fn lull(&mut self, index: u32) {
+        if let Some(tracked) = self.series[index as usize].as_ref().filter(|_| self.awake.remove(&index)) {
+            self.asleep.entry(tracked.key.account).or_default().insert(index);
+        }
+    }
+
+    /// Series that want every minute closed, whether or not they wait.
+    pub(super) fn all_awake(&self) -> BTreeSet<u32> {
+        self.awake.iter().chain(self.asleep.values().flatten()).copied().collect()
+    }
+
+    /// Minutes before `minute` in which accounts that have calls again had none at all: their records were not
+    /// delivered, or nothing at all was called; neither is a drop of any one series.
+    fn gaps(&self, minute: u32) -> BTreeMap<Id, std::ops::Range<u32>> {
+        let with_calls = self.cells.get(&minute).into_iter().flat_map(|of_series| of_series.keys());
+        let accounts = with_calls.filter_map(|index| Some(self.series[*index as usize].as_ref()?.key.account));
+        let silent = accounts.filter_map(|id| Some((id, self.accounts.get(&id)?.seen + 1..minute)));
+        silent.filter(|(_, gap)| gap.len() as u32 >= LONG_SILENCE).collect()
+    }
+
+    /// `None` where nothing can be said yet: the account is silent as a whole.
+    fn step(
+        &mut self,
+        index: u32,
+        minute: u32,
+        gaps: &BTreeMap<Id, std::ops::Range<u32>>,
+        share: &Share<'_>,
+        rules: &Rules,
+    ) -> Option<(Step, Key)> {
         let tracked = self.series[index as usize].as_mut()?;
         let account = self.accounts.get(&tracked.key.account)?;
         let calls = self.cells.get(&minute).and_then(|of_series| of_series.get(&index)).map_or(0, |cell| cell.calls);
         let learn = share.taken_at >= tracked.unlearned_until;
-        let context = account.context(tracked.key.is_error(), minute, learn, &rules.settings);
+        if calls == 0 && minute > account.seen && !tracked.series.is_active() {
+            return None;
+        }
+        let gap = gaps.get(&tracked.key.account).map(std::slice::from_ref).unwrap_or_default();
+        let context = Context { gaps: gap, ..account.context(tracked.key.is_error(), minute, learn, &rules.settings) };
         Some((tracked.series.close(minute, calls, &context), tracked.key))
     }
 
@@ -240,6 +296,9 @@ impl Partition {
             if let Some(tracked) = self.series[index as usize].take() {
                 self.index.remove(&tracked.key);
                 self.awake.remove(&index);
+                self.asleep.values_mut().for_each(|asleep| {
+                    asleep.remove(&index);
+                });
                 if let (Some(account), Some(day)) = (self.accounts.get_mut(&tracked.key.account), tracked.last_day) {
                     account.active.forget(day);
                 }

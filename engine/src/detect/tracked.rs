@@ -81,7 +81,7 @@ impl Tracked {
     }
 
     pub(super) fn bytes(&self) -> usize {
-        size_of::<Tracked>() + self.ledger.bytes() - size_of::<Ledger>()
+        size_of::<Tracked>() - size_of::<Series>() + self.series.bytes() + self.ledger.bytes() - size_of::<Ledger>()
             + self.incident.as_ref().map_or(0, |incident| incident.bytes())
     }
 }
