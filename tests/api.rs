@@ -72,22 +72,24 @@ async fn a_service_answers_what_the_interface_promises() {
     assert!(crate::relations::check(&printed).iter().any(|insight| insight["sharedEventID"] == id), "{log}");
 }
 
-/// What is watched, and a day of it by the minute, by five and by the hour.
+/// What is watched, and a day of it by the minute, by five and by the hour. Who asks too often is told that the engine
+/// is busy, and asks again.
 async fn series(service: &Service) {
-    let page = service.json("/api/v1/series?sort=name").await.expect("a page");
+    let listed = |page: &Value| page["series"].is_array();
+    let page = service.until("/api/v1/series?sort=name", "a list", listed).await;
     let list = page["series"].as_array().expect("a list");
     let names: Vec<&str> = list.iter().filter_map(|one| one["name"].as_str()).collect();
     assert_eq!(names, ["CreateTags", "CreateAccessKey"], "ec2 stands before iam: {page:#}");
     assert!(page["next"].is_null());
-    let first = service.json("/api/v1/series?limit=1").await.expect("a page");
+    let first = service.until("/api/v1/series?limit=1", "a list", listed).await;
     let next = first["next"].as_str().expect("there is more");
-    let second = service.json(&format!("/api/v1/series?limit=1&cursor={next}")).await.expect("a page");
+    let second = service.until(&format!("/api/v1/series?limit=1&cursor={next}"), "a list", listed).await;
     assert_eq!([&first["series"][0]["id"], &second["series"][0]["id"]], [&list[0]["id"], &list[1]["id"]]);
     let tags = list[0]["id"].as_str().expect("an id");
     let day = "since=2024-03-04T00:00:00Z&until=2024-03-05T00:00:00Z";
     for (period, points) in [(60, 1440), (300, 288), (3600, 24)] {
         let path = format!("/api/v1/series/{tags}/minutes?{day}&period={period}");
-        let answer = service.json(&path).await.expect("minutes");
+        let answer = service.until(&path, "minutes", |answer| answer["minutes"].is_array()).await;
         let minutes = answer["minutes"].as_array().unwrap_or_else(|| panic!("{answer:#}"));
         let calls: u64 = minutes.iter().filter_map(|point| point["observed"].as_u64()).sum();
         assert_eq!((minutes.len(), calls), (points, 1440), "{period}");
@@ -95,8 +97,8 @@ async fn series(service: &Service) {
         assert_eq!(minutes[0]["thresholds"].is_object(), period == 60, "{:#}", minutes[0]);
     }
     let long = format!("/api/v1/series/{tags}/minutes?since=2024-01-01T00:00:00Z&until=2024-03-05T00:00:00Z");
-    assert_eq!(service.get(&long).await.map(|(code, _)| code), Some(400));
-    assert_eq!(service.get("/api/v1/series/eHh4/minutes").await.map(|(code, _)| code), Some(404));
+    service.until(&long, "that this is too long", |problem| problem["status"] == 400).await;
+    service.until("/api/v1/series/eHh4/minutes", "that there is none", |problem| problem["status"] == 404).await;
 }
 
 fn history_is_readable_beside(setup: &Setup, id: &str) {
