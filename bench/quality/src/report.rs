@@ -8,7 +8,7 @@ use crate::change::ChangeKind;
 use crate::engine::Engine;
 use crate::insight::{BUDGETS, Gate, LEVELS};
 use crate::planted::Outcome;
-use crate::score::{Figures, Interval, Scored, cells, changes, figures, interval, rate_at};
+use crate::score::{Cells, Figures, Interval, Scored, cells, changes, figures, interval, macro_recall, rate_at};
 use crate::seeds::{Member, Population, Set};
 
 /// An engine's name and what it told of every account it was run on.
@@ -142,8 +142,16 @@ fn levels(
 
 /// False leads in an account in a week.
 pub(crate) fn rate(accounts: &[&Scored], gate: Gate) -> f64 {
-    let weeks: f64 = accounts.iter().map(|account| account.labels.weeks()).sum();
-    accounts.iter().map(|account| account.false_leads(gate).count()).sum::<usize>() as f64 / weeks
+    let each: Vec<(f64, f64)> = accounts.iter().map(|account| leads_in_weeks(account, gate)).collect();
+    ratio(&each.iter().collect::<Vec<_>>())
+}
+
+fn leads_in_weeks(account: &Scored, gate: Gate) -> (f64, f64) {
+    (account.false_leads(gate).count() as f64, account.labels.weeks())
+}
+
+fn ratio(each: &[&(f64, f64)]) -> f64 {
+    each.iter().map(|each| each.0).sum::<f64>() / each.iter().map(|each| each.1).sum::<f64>()
 }
 
 fn promise(text: &mut String, columns: &[Column]) -> std::fmt::Result {
@@ -162,7 +170,8 @@ fn promise(text: &mut String, columns: &[Column]) -> std::fmt::Result {
             if accounts.is_empty() {
                 return "—".to_owned();
             }
-            sure(rate(&accounts, gate), interval(&accounts, |accounts| rate(accounts, gate)))
+            let each: Vec<(f64, f64)> = accounts.iter().map(|account| leads_in_weeks(account, gate)).collect();
+            sure(rate(&accounts, gate), interval(&each, ratio))
         })?;
         writeln!(text)?;
     }
@@ -196,10 +205,9 @@ fn personalities(text: &mut String, columns: &[Column]) -> std::fmt::Result {
 
 fn recall(text: &mut String, columns: &[Column]) -> std::fmt::Result {
     writeln!(text, "## What is found at each level\n")?;
-    let recall = |accounts: &[&Scored], gate| figures(accounts, gate).macro_recall;
     levels(text, columns, "macro recall", |column, gate| {
-        let accounts = column.attacked();
-        sure(recall(&accounts, gate), interval(&accounts, |accounts| recall(accounts, gate)))
+        let each: Vec<Cells> = column.attacked().iter().map(|account| cells(&[*account], gate)).collect();
+        sure(macro_recall(&each.iter().collect::<Vec<_>>()), interval(&each, macro_recall))
     })?;
     writeln!(text)?;
     let rows: [Row; 3] = [

@@ -48,14 +48,27 @@ fn share(of: usize, all: usize) -> f64 {
 }
 
 /// Kind and strength: how many anomalies there were, and how many of them were found.
-pub(crate) fn cells(accounts: &[&Scored], gate: Gate) -> BTreeMap<(Kind, u8), (usize, usize)> {
-    let mut cells = BTreeMap::new();
+pub(crate) type Cells = BTreeMap<(Kind, u8), (usize, usize)>;
+
+/// What was found of every kind and strength.
+pub(crate) fn cells(accounts: &[&Scored], gate: Gate) -> Cells {
+    let mut cells = Cells::new();
     for finding in accounts.iter().flat_map(|account| account.truths(gate)) {
         let cell: &mut (usize, usize) = cells.entry((finding.truth.kind, finding.truth.strength)).or_default();
         cell.0 += 1;
         cell.1 += usize::from(finding.delay.is_some());
     }
     cells
+}
+
+/// Mean of the recalls of cells, of which each account brings some.
+pub(crate) fn macro_recall(accounts: &[&Cells]) -> f64 {
+    let mut all = Cells::new();
+    for (cell, (there, found)) in accounts.iter().flat_map(|cells| cells.iter()) {
+        let sum = all.entry(*cell).or_default();
+        *sum = (sum.0 + there, sum.1 + found);
+    }
+    all.values().map(|cell| share(cell.1, cell.0)).sum::<f64>() / all.len() as f64
 }
 
 /// How many benign changes of a kind there were, and how many leads told of them.
@@ -77,8 +90,7 @@ pub(crate) fn figures(accounts: &[&Scored], gate: Gate) -> Figures {
     let wrong: usize = accounts.iter().map(|account| account.false_leads(gate).count()).sum();
     let provoked: usize = accounts.iter().map(|account| account.about_changes(gate)).sum();
     let cells = cells(accounts, gate);
-    let recall = |cell: &(usize, usize)| share(cell.1, cell.0);
-    let macro_recall = cells.values().map(recall).sum::<f64>() / cells.len() as f64;
+    let macro_recall = macro_recall(&[&cells]);
     let false_rate = wrong as f64 / weeks;
     Figures {
         weeks,

@@ -15,4 +15,4 @@ mod tests;
 
 pub(crate) use account::Scored;
 pub(crate) use bootstrap::{Interval, interval};
-pub(crate) use figures::{Figures, cells, changes, figures, quantile, rate_at};
+pub(crate) use figures::{Cells, Figures, cells, changes, figures, macro_recall, quantile, rate_at};
