@@ -83,7 +83,8 @@ impl Service {
 
     /// Waits for the address.
     pub(crate) fn listening(&mut self) {
-        let line = self.line("an address", |line| port(line).is_some());
+        // What a delivery that failed says has the receiver's address in it, and may come first.
+        let line = self.line("the address of its page", |line| line.contains("page") && port(line).is_some());
         self.url = format!("http://127.0.0.1:{}", port(&line).expect("the line has one"));
     }
 
