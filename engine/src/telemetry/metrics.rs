@@ -83,6 +83,9 @@ const DELIVERY_OUTCOMES: [&str; 3] = ["delivered", "retried", "dead_letter"];
 const SERIES_KINDS: [&str; 2] = ["call_rate", "error_rate"];
 const STATE_KINDS: [&str; 3] = ["series", "open_minutes", "dedup"];
 
+/// Words of `cause`, as the room of Kafka has them.
+const CAUSES: [&str; 7] = ["unreachable", "authentication", "tls", "authorization", "unknown_topic", "fenced", "other"];
+
 /// One source.
 #[derive(Debug)]
 pub struct SourceMetrics {
@@ -398,7 +401,11 @@ fn sources(registry: &Registry, names: &[String]) -> Result<BTreeMap<String, Sou
         gap_records: gap_records.with_label_values(&[&label]),
         empty: empty.with_label_values(&[&label]),
         restarts: restarts.with_label_values(&[&label]),
-        errors: errors.clone(),
+        errors: {
+            // At zero from the start, so that the first of a kind is an increase.
+            CAUSES.iter().for_each(|cause| drop(errors.with_label_values(&[label.as_str(), cause])));
+            errors.clone()
+        },
         label,
     };
     let each = named(names).zip(fetch.iter().zip(&commit));

@@ -202,6 +202,6 @@ mod tests {
         let expected = [(Partition::new("trail", 0), Fetched { next: 10, end: 12, waiting: 3 })].into();
         assert_eq!(parse(text), Some(expected));
         assert_eq!(parse(b"{}"), Some(BTreeMap::new()));
-        assert_eq!(parse(b"[]"), None);
+        assert_eq!(parse(b"3"), None);
     }
 }
