@@ -194,10 +194,11 @@ async fn a_process_that_wakes_when_another_has_its_place_is_fenced_and_ends() {
     assert!(old.log().contains("another process has taken our place"), "{}", old.log());
     // What it still held is in its own directory. The one that has the place goes on, exact.
     counted(&new, stream().written().totals()).await;
+    // The group hears of an offset within a second of its being durable, and at a stop at the latest.
+    new.stop();
     let broker = cluster.clone();
     let ends = blocking(move || (broker.committed("zombie", "zombie"), broker.ends("zombie", "read_committed"))).await;
     assert_eq!(ends.0, ends.1, "the woken one has not turned the group back");
-    new.stop();
 }
 
 fn signal(service: &Service, name: &str) {
