@@ -3,6 +3,7 @@
 use std::fmt::Write;
 use std::net::TcpListener;
 use std::path::Path;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use super::certificates::Certificates;
 use super::{ENGINE, PASSWORD, STRANGER};
@@ -22,19 +23,23 @@ pub(super) struct Listeners {
 }
 
 impl Listeners {
-    /// Ports that the kernel finds free. All are held while they are chosen, so no two are the same.
+    /// Six ports that nobody listens on.
     pub(super) fn choose() -> Listeners {
-        let held: Vec<TcpListener> = (0..6).map(|_| TcpListener::bind("127.0.0.1:0").expect("a free port")).collect();
-        let port = |index: usize| held[index].local_addr().expect("it is bound").port();
-        Listeners {
-            plain: port(0),
-            sasl_tls: port(1),
-            mutual_tls: port(2),
-            tokens: port(3),
-            expired_tls: port(4),
-            controller: port(5),
-        }
+        let [plain, sasl_tls, mutual_tls, tokens, expired_tls, controller] = std::array::from_fn(|_| free_port());
+        Listeners { plain, sasl_tls, mutual_tls, tokens, expired_tls, controller }
     }
+}
+
+/// A port below those that the kernel gives to connections, and to whoever asks for any: a broker that is down
+/// finds its own still free when it comes back. Each is given out once; test processes begin at different ones.
+fn free_port() -> u16 {
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    const FIRST: u32 = 12_000;
+    const PORTS: u32 = 20_000;
+    let begin = std::process::id().wrapping_mul(97);
+    let candidates = std::iter::repeat_with(|| NEXT.fetch_add(1, Ordering::Relaxed)).take(PORTS as usize);
+    let ports = candidates.map(|next| (FIRST + begin.wrapping_add(next) % PORTS) as u16);
+    ports.into_iter().find(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok()).expect("a free port")
 }
 
 /// `server.properties` of one broker of a cluster.

@@ -11,6 +11,7 @@ use rdkafka::{ClientConfig, Offset, TopicPartitionList};
 use trailsight::clock::instant;
 
 use super::{Cluster, LIMIT};
+use crate::service::eventually;
 
 /// A producer of the tests: waits longer than any restart of a broker takes.
 pub(crate) type Filler = ThreadedProducer<DefaultProducerContext>;
@@ -47,6 +48,7 @@ impl Cluster {
         let options = AdminOptions::new().operation_timeout(Some(LIMIT)).request_timeout(Some(LIMIT));
         let made = self.admin().create_topics([&topic], &options).await.expect("the brokers answer");
         made.into_iter().for_each(|made| drop(made.unwrap_or_else(|error| panic!("{name}: {error:?}"))));
+        self.known(name, usize::try_from(partitions).expect("a count")).await;
     }
 
     /// Takes a topic away.
@@ -61,6 +63,16 @@ impl Cluster {
         let options = AdminOptions::new().operation_timeout(Some(LIMIT)).request_timeout(Some(LIMIT));
         let grown = self.admin().create_partitions([&NewPartitions::new(name, partitions)], &options).await;
         grown.expect("the brokers answer").into_iter().for_each(|done| drop(done.expect("it grows")));
+        self.known(name, partitions).await;
+    }
+
+    /// Waits until a client is told of all partitions: the controller has made them before the brokers tell.
+    async fn known(&self, name: &str, partitions: usize) {
+        let consumer = self.reader("read_uncommitted");
+        let all = || self::partitions(&consumer, name).len() == partitions;
+        eventually(async || all().then_some(()))
+            .await
+            .unwrap_or_else(|| panic!("{name} has not {partitions} partitions"));
     }
 
     /// A producer, idempotent, with this compression.
