@@ -93,6 +93,8 @@ impl Service {
         let post = config.dead_letter_topic.clone().map(|topic| Post::open(topic, shared.clone())).transpose()?;
         let dead = Arc::new(dead.with_post(post));
         let delivery = Delivery::start(config, &state, &dead, &shared, &clock)?;
+        // The first answer is true too: it is asked for as soon as the address is known.
+        shared.publish(&state, clock.now());
         let server = http::Server::start(&http::Settings::from(config), shared.clone(), metrics)?;
         let address = server.address();
 
