@@ -147,8 +147,9 @@ async fn what_the_openapi_document_says_is_so() {
     let mut command = Command::new(schemathesis);
     command.current_dir(folder.path()).args(["run", &format!("{}/api/v1/openapi.json", service.url)]);
     // A stream has no end. A cursor that is not one of ours, and a span without end, are refused, which the document
-    // cannot say of a value.
-    command.args(["--exclude-path", "/api/v1/stream", "--exclude-checks", "positive_data_acceptance"]);
+    // cannot say of a value. On a busy machine the engine may say 503, which the document does say; 500 it does not.
+    let unchecked = "positive_data_acceptance,not_a_server_error";
+    command.args(["--exclude-path", "/api/v1/stream", "--exclude-checks", unchecked]);
     command.args(["--phases", "examples,coverage,fuzzing", "--max-examples", "25", "--seed", "7", "--no-color"]);
     let said = product::run(command);
     assert_eq!(said.status, Some(0), "{}{}\n{}", said.stdout, said.stderr, service.log());
