@@ -92,7 +92,7 @@ definitions! {
     DISK_SIZE = "disk_size_bytes" Gauge [] "1" "Size of the file system of the data directory.";
     SERIES = "series" Gauge ["kind"] "2" "Series in memory.";
     SERIES_EVICTED = "series_evicted_total" Counter ["kind"] "2" "Series evicted at limits.series.";
-    MINUTES_CLOSED_EARLY = "minutes_closed_early_total" Counter [] "1" "Minutes of a partition of accounts closed before their time at limits.open_minutes.";
+    CLOSED_EARLY = "closed_early_total" Counter [] "1" "Minutes of a partition of accounts closed before their time at limits.open_minutes.";
     OVERFLOWED_CALLS = "overflowed_calls_total" Counter [] "1" "Calls not judged: over two days ahead of the watermark, or without room for their series.";
     DEDUP_FORGOTTEN = "dedup_forgotten_total" Counter [] "1" "Fingerprints of records forgotten before their time at limits.dedup_entries.";
     MINUTE_HISTORY_EVICTED = "minute_history_evicted_total" Counter [] "1" "Rows of the minute history forgotten before their time at limits.minute_history_bytes.";

@@ -236,7 +236,7 @@ impl Metrics {
                 SERIES_KINDS.map(|kind| family.with_label_values(&[kind]))
             },
             dead_letter_lines_lost: plain(register, defined::DEAD_LETTER_LINES_LOST)?,
-            closed_early: plain(register, defined::MINUTES_CLOSED_EARLY)?,
+            closed_early: plain(register, defined::CLOSED_EARLY)?,
             overflowed: plain(register, defined::OVERFLOWED_CALLS)?,
             dedup_forgotten: plain(register, defined::DEDUP_FORGOTTEN)?,
             minutes_evicted: plain(register, defined::MINUTE_HISTORY_EVICTED)?,

@@ -13,7 +13,7 @@ pub struct Limits {
     #[schemars(range(min = 1_000, max = 50_000_000))]
     pub series: usize,
     /// Memory for minutes above the watermark and shortly below it; each partition of accounts has an equal share. At the
-    /// limit the oldest minutes are closed before their time: `minutes_closed_early_total`.
+    /// limit the oldest minutes are closed before their time: `closed_early_total`.
     #[schemars(extend("x-min" = "16MiB", "x-max" = "64GiB"))]
     pub open_minutes: Size,
     /// Event time over which records are told from their duplicates, whole minutes. A duplicate that comes later is counted.
