@@ -81,10 +81,15 @@ impl Service {
         Service { child, lines, log, url: String::new() }
     }
 
-    /// Waits for the address.
+    /// Waits for the address of the page.
     pub(crate) fn listening(&mut self) {
-        // What a delivery that failed says has the receiver's address in it, and may come first.
-        let line = self.line("the address of its page", |line| line.contains("page") && port(line).is_some());
+        self.listening_where("page");
+    }
+
+    /// Waits for an address on a line with this word: what a delivery that failed says has the receiver's address in
+    /// it, and may come first.
+    pub(crate) fn listening_where(&mut self, word: &str) {
+        let line = self.line(&format!("an address and {word:?}"), |line| line.contains(word) && port(line).is_some());
         self.url = format!("http://127.0.0.1:{}", port(&line).expect("the line has one"));
     }
 

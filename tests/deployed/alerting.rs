@@ -67,7 +67,7 @@ fn alertmanager(program: &Path, folder: &Path, receivers: &str) -> Service {
     command.arg(format!("--storage.path={}", folder.join("alertmanager").display()));
     command.args(["--web.listen-address=127.0.0.1:0", "--cluster.listen-address="]);
     let mut service = Service::spawn(command);
-    service.listening();
+    service.listening_where("Listening on");
     service
 }
 

@@ -133,7 +133,7 @@ impl Prometheus {
         command.arg(format!("--storage.tsdb.path={}", folder.join("prometheus").display()));
         command.arg("--web.listen-address=127.0.0.1:0");
         let mut service = Service::spawn(command);
-        service.listening();
+        service.listening_where("Listening on");
         Prometheus { service }
     }
 
