@@ -27,6 +27,7 @@ mod priors;
 mod tailpool;
 mod calibration;
 mod firstuse;
+mod burstpool;
 mod finding;
 mod context;
 mod exposure;
@@ -45,6 +46,7 @@ mod series;
 #[cfg(test)]
 mod tests;
 
+pub use burstpool::{BurstPool, BurstPoolUnpackError, BurstPrior};
 pub use calendar::{LAST_MINUTE, Minute, WEEK};
 pub use context::{Context, Exposure, Judge, Kind, Novelty, Tails};
 pub use finding::{Direction, EndReason, Finding, Level, Step, Test, Transition};
