@@ -66,7 +66,16 @@ pub(crate) fn of_one(insight: &Value) -> Vec<String> {
     must(insight["eventType"] == "AwsCloudTrailInsight", "eventType".to_owned());
     must(insight["eventCategory"] == "Insight", "eventCategory".to_owned());
     must(state == "Start" || state == "End", format!("state {state}"));
-    must(kind == "ApiCallRateInsight" || kind == "ApiErrorRateInsight", format!("insightType {kind}"));
+    let of_account = ["AccountSweepInsight", "AccountDeniedInsight", "AccountSilenceInsight"];
+    let of_account = of_account.iter().any(|own| kind == own);
+    must(of_account || kind == "ApiCallRateInsight" || kind == "ApiErrorRateInsight", format!("insightType {kind}"));
+    let everything = details["eventSource"] == "*" && details["eventName"] == "*";
+    must(everything == of_account, "eventSource and eventName".to_owned());
+    must(kind != "AccountSweepInsight" || insight["trailsight"]["members"].is_array(), "a sweep of nothing".to_owned());
+    must(
+        (kind == "AccountSilenceInsight") <= (insight["trailsight"]["direction"] == "below"),
+        "a loud silence".to_owned(),
+    );
     must(time.ends_with(":00Z") && minute_of(time).is_some(), format!("eventTime {time} is not a whole minute"));
     for id in ["eventID", "sharedEventID"] {
         must(is_version_5(insight[id].as_str().unwrap_or_default()), format!("{id} is not a UUID of version 5"));
@@ -114,7 +123,8 @@ fn attributions(details: &Value) -> Vec<String> {
     let empty = Vec::new();
     let lists = context["attributions"].as_array().unwrap_or(&empty);
     let names: Vec<&str> = lists.iter().filter_map(|list| list["attribute"].as_str()).collect();
-    let rate = details["insightType"] != "ApiErrorRateInsight";
+    // Codes where calls are counted that may have failed with different ones.
+    let rate = details["insightType"] == "ApiCallRateInsight" || details["insightType"] == "AccountDeniedInsight";
     // A block that no record of incident and baseline has a value for is left out; every call has an outcome.
     let order = ["userIdentityArn", "userAgent", "errorCode"];
     let places: Vec<Option<usize>> = names.iter().map(|name| order.iter().position(|each| each == name)).collect();

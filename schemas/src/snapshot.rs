@@ -47,6 +47,12 @@ pub struct Part {
     pub awake: Vec<u32>,
     /// Cells of open and recent minutes: (minute, series, cell).
     pub cells: Vec<(u32, u32, CellState)>,
+    /// Calls of APIs with errors: (minute, error series, calls).
+    pub exposed: Vec<(u32, u32, u64)>,
+    /// Calls of all accounts: source, (minute, calls).
+    pub pulses: Vec<(String, Vec<(u32, u64)>)>,
+    /// Tails of all accounts, packed by the detectors.
+    pub fleet: Vec<u8>,
 }
 
 /// Event time of one source partition.
@@ -81,6 +87,67 @@ pub struct AccountState {
     pub pools: [Vec<u8>; 2],
     /// Insights that people were told of lately.
     pub leads: Vec<LeadState>,
+    /// Name of the source of its newest records.
+    pub source: String,
+    /// Tails of its series, packed by the detectors.
+    pub tails: Vec<u8>,
+    /// Silences while others went on, packed by the detectors.
+    pub silences: Vec<u8>,
+    /// Minutes with calls, and those by somebody new.
+    pub novel: [u64; 2],
+    /// The account's silence.
+    pub hush: HushState,
+    /// That of its Regions, by string id.
+    pub regions: Vec<(u32, HushState)>,
+    /// What is known in it, and what woke up.
+    pub waking: WakingState,
+}
+
+/// The silence of an account or a Region of it.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct HushState {
+    /// First minute of the stretch without calls.
+    pub since: Option<u32>,
+    /// Minutes with calls expected in it, and in its newest minute; calls a minute of others before it.
+    pub figures: [f64; 3],
+    /// Minutes in which records are missing, from and to.
+    pub gaps: Vec<(u32, u32)>,
+    /// Silences so far, packed by the detectors; empty: none.
+    pub past: Vec<u8>,
+}
+
+/// What an account has seen within a week, and what woke up in it.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct WakingState {
+    /// (fingerprint, UTC day), sorted.
+    pub pairs: Vec<(u32, u16)>,
+    /// UTC day on which old ones were last removed.
+    pub swept: u16,
+    /// Pairs that found no room.
+    pub refused: u64,
+    /// Of open minutes, then of the last hour.
+    pub wakes: [Vec<WakeState>; 2],
+    /// The account's burst: start, last, peak.
+    pub burst: Option<[u32; 3]>,
+    /// Bursts of principals, by string id.
+    pub of_principals: Vec<(u32, [u32; 3])>,
+    /// Bursts so far, of the account and of principals, packed by the detectors; empty: none.
+    pub pools: [Vec<u8>; 2],
+    /// Level told of the sweep that is open, and its principal.
+    pub told: Option<(u8, Option<u32>)>,
+}
+
+/// A pair that woke up.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct WakeState {
+    /// Minute.
+    pub minute: u32,
+    /// Fingerprint.
+    pub print: u64,
+    /// String ids of Region, source, name, error code and principal.
+    pub ids: [u32; 5],
+    /// Of API and principal; otherwise of API and outcome.
+    pub of_principal: bool,
 }
 
 /// An insight that later ones may be folded into.
@@ -101,14 +168,18 @@ pub struct LeadState {
 /// One series.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct SeriesState {
-    /// String ids of account, Region, source, name, error code (0: call rate).
+    /// String ids of account, Region, source, name, error code.
     pub key: [u32; 5],
+    /// 0 calls, 1 errors, 2 denied calls of an account, 3 what woke up in it, 4 all its calls.
+    pub kind: u8,
     /// Which calls.
     pub class: Class,
     /// Packed by the detectors.
     pub packed: Vec<u8>,
     /// Counts by day, packed.
     pub ledger: Vec<u8>,
+    /// UTC day and sums of what share of calls these errors are.
+    pub share: (u32, [f64; 5]),
     /// First minute after the newest incident that ended.
     pub ended: u32,
     /// UTC day of the newest call.

@@ -14,6 +14,9 @@ use serde_json::Value;
 use super::calls::{Call, Calls, Kind};
 use super::time::minute_of;
 
+/// Codes that say that a call was denied, of those that scenarios use.
+const DENIED: [&str; 3] = ["AccessDenied", "AccessDeniedException", "Client.UnauthorizedOperation"];
+
 /// What an insight is about.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Key {
@@ -21,10 +24,16 @@ pub struct Key {
     pub api: [String; 4],
     /// The error code of an error-rate insight.
     pub error: Option<String>,
+    /// `insightType` of an insight about a whole account.
+    pub of_account: Option<String>,
 }
 
 impl Key {
     fn holds(&self, call: &Call) -> bool {
+        if self.of_account.is_some() {
+            let denied = call.error.as_ref().is_some_and(|code| DENIED.contains(&code.as_str()));
+            return call.account == self.api[0] && denied;
+        }
         let same = [&call.account, &call.region, &call.source, &call.name] == self.api.each_ref();
         match &self.error {
             Some(code) => same && call.kind != Kind::Data && call.error.as_ref() == Some(code),
@@ -45,6 +54,7 @@ pub fn key_of(insight: &Value) -> Key {
             text(&details["eventName"]),
         ],
         error: details["errorCode"].as_str().map(str::to_owned),
+        of_account: details["insightType"].as_str().filter(|of| of.starts_with("Account")).map(str::to_owned),
     }
 }
 
@@ -56,6 +66,12 @@ pub fn disagreements(calls: &Calls, insight: &Value, start: &Value) -> Vec<Strin
         return vec!["the Start has no eventTime".to_owned()];
     };
     let key = key_of(insight);
+    // What woke up, and whose silence it was, is judged by the scenarios; the window is the same for all.
+    if key.of_account.as_ref().is_some_and(|of| of != "AccountDeniedInsight") {
+        let minutes = &insight["insightDetails"]["insightContext"]["statistics"]["baselineDuration"];
+        number(&mut found, "baselineDuration", minutes, (begun - (begun / 1440 - 7) * 1440) as f64);
+        return found;
+    }
     let of_series: Vec<&Call> = calls.calls.iter().filter(|call| key.holds(call)).collect();
     let midnight = (begun / 1440 - 7) * 1440;
     let baseline = Window::over(&of_series, midnight, begun);

@@ -27,6 +27,10 @@ pub(super) struct Expected {
     by: Option<String>,
     test: Option<String>,
     folded: bool,
+    /// `insightType` of an insight about a whole account.
+    of_account: Option<&'static str>,
+    /// An API that it lists.
+    member: Option<String>,
 }
 
 /// What must not come beside the expected.
@@ -62,12 +66,15 @@ pub(super) fn parse_quiet(text: &str) -> Said<Quiet> {
 pub(super) fn parse(text: &str) -> Said<Expected> {
     let mut clauses = text.split(',').map(str::trim);
     let words: Vec<&str> = clauses.next().unwrap_or_default().split_whitespace().collect();
-    let (level, name, error) = match words.as_slice() {
-        [level, "call", "rate", "of", name] => (level, name, None),
-        [level, "error", "rate", "of", name, code] => (level, name, Some((*code).to_owned())),
+    let (level, of, error) = match words.as_slice() {
+        [level, "call", "rate", "of", name] => (level, Ok(*name), None),
+        [level, "error", "rate", "of", name, code] => (level, Ok(*name), Some((*code).to_owned())),
+        [level, "sweep"] => (level, Err("AccountSweepInsight"), None),
+        [level, "denied", "calls"] => (level, Err("AccountDeniedInsight"), None),
+        [level, "silence"] => (level, Err("AccountSilenceInsight"), None),
         _ => return Err("it reads: expect low call rate of iam:CreateUser, start day 9 03:10".to_owned()),
     };
-    let (source, name) = api(name)?;
+    let (source, name) = of.map_or(Ok(("*".to_owned(), "*".to_owned())), api)?;
     let mut expected = Expected {
         text: text.to_owned(),
         level: level_of(level)?,
@@ -83,6 +90,8 @@ pub(super) fn parse(text: &str) -> Said<Expected> {
         by: None,
         test: None,
         folded: false,
+        of_account: of.err(),
+        member: None,
     };
     for clause in clauses {
         expected.add(&clause.split_whitespace().collect::<Vec<_>>())?;
@@ -101,6 +110,7 @@ impl Expected {
             ["account", account] => self.account = Some((*account).to_owned()),
             ["found", "by", test] => self.test = Some((*test).to_owned()),
             ["below"] => self.below = true,
+            ["member", name] => self.member = Some(api(name).map(|(source, name)| format!("/{source}/{name}"))?),
             ["folded"] => self.folded = true,
             _ => return Err(format!("{:?} says nothing about an insight", words.join(" "))),
         }
@@ -119,6 +129,8 @@ impl Expected {
             && self.region.as_ref().is_none_or(|wanted| wanted == region)
             && self.below == incident.below
             && self.folded == incident.folded
+            && self.of_account == incident.key.of_account.as_deref()
+            && self.member.as_ref().is_none_or(|member| incident.members.iter().any(|one| one.contains(member)))
             && near(self.start, Some(incident.start))
             && near(self.end, incident.end)
             && (self.by.is_none() || incident.first_caller == caller)
@@ -136,6 +148,7 @@ struct Incident {
     end: Option<i64>,
     first_caller: Option<String>,
     tests: Vec<String>,
+    members: Vec<String>,
     /// Every Start named a lead.
     folded: bool,
 }
@@ -156,14 +169,20 @@ fn incidents(insights: &[Value]) -> Vec<Incident> {
             end: None,
             first_caller: None,
             tests: Vec::new(),
+            members: Vec::new(),
             folded: true,
         });
         incident.folded &= start["trailsight"]["leader"].is_string();
         incident.level = incident.level.min(level(start).unwrap_or(2));
         incident.first_caller = context["attributions"][0]["insight"][0]["value"].as_str().map(str::to_owned);
         incident.tests.extend(start["trailsight"]["test"].as_str().map(str::to_owned));
+        let listed = start["trailsight"]["members"].as_array().into_iter().flatten();
+        incident.members.extend(listed.filter_map(|member| member.as_str().map(str::to_owned)));
         let ends = |each: &&Value| each["sharedEventID"] == id && each["insightDetails"]["state"] == "End";
-        incident.end = insights.iter().find(ends).and_then(minute);
+        let end = insights.iter().find(ends);
+        let listed = end.and_then(|end| end["trailsight"]["members"].as_array()).into_iter().flatten();
+        incident.members.extend(listed.filter_map(|member| member.as_str().map(str::to_owned)));
+        incident.end = end.and_then(minute);
     }
     found.into_values().collect()
 }
@@ -190,7 +209,8 @@ pub(super) fn compare(expected: &[Expected], quiet: Quiet, insights: &[Value]) -
 
 fn told(incident: &Incident) -> String {
     let level = ["low", "medium", "high"].get(incident.level).unwrap_or(&"?");
-    let rate = incident.key.error.as_ref().map_or("call rate".to_owned(), |code| format!("error rate {code}"));
+    let calls = incident.key.of_account.clone().unwrap_or("call rate".to_owned());
+    let rate = incident.key.error.as_ref().map_or(calls, |code| format!("error rate {code}"));
     let end = incident.end.map_or("no end".to_owned(), |end| stamp(end, 0));
     let (place, start) = (incident.key.api.join("/"), stamp(incident.start, 0));
     let day = (incident.start - crate::records::DAY_0).div_euclid(1440);

@@ -1,14 +1,31 @@
-//! What an account's series share: the budget, the pools of first bursts, how long it has been watched.
+//! What an account's series share: the budget, the pools of bursts and tails, what is new in it, where its records are
+//! missing, how long it has been watched.
 
-use trailsight_detectors::{Context, FirstUsePool, Judge, Kind, Level, Tails};
+use std::collections::BTreeMap;
+use std::ops::Range;
+
+use trailsight_detectors::{self as detectors, BurstPool, Context, FirstUsePool, Judge, Level, Novelty};
+use trailsight_detectors::{TailPool, Tails};
 use trailsight_schemas::time::{DAY, WEEK};
 
+use super::cell::{Cell, IDENTITY};
 use super::folding::Leads;
+use super::hush::Hush;
+use super::pairs::{Print, pair};
 use super::settings::Settings;
+use super::strings::{Id, NONE, Strings};
+use super::tracked::{Key, Kind};
+use super::waking::Waking;
 
 /// Share of an account's budget that first use may spend, calls and errors together; the tests of the
 /// series themselves have the rest.
 const FIRST_USE_SHARE: f64 = 0.25;
+/// Shares of sweeps, of denied calls and of silence.
+const SWEEP_SHARE: f64 = 0.05;
+const DENIED_SHARE: f64 = 0.02;
+const SILENCE_SHARE: f64 = 0.02;
+/// What is left for the tests of single series.
+const SERIES_SHARE: f64 = 1.0 - FIRST_USE_SHARE - SWEEP_SHARE - DENIED_SHARE - SILENCE_SHARE;
 /// The budget is shared by at least so many series, so that an account of three APIs does not judge each by
 /// a third of the whole.
 const FEWEST_SERIES: u32 = 20;
@@ -19,6 +36,12 @@ const FULL_AFTER: u32 = WEEK;
 pub(super) const ACTIVE_DAYS: u32 = 7;
 /// Minutes after an End within which what flares up again continues.
 const MERGE: u32 = 15;
+/// Minutes with calls that the base rate of novelty is worth before any was seen, and how often half of a minute's
+/// calls are by somebody new then.
+const NOVELTY_WEIGHT: f64 = 50.0;
+const NOVELTY_BASE: f64 = 0.05;
+/// Regions of one account whose silence is followed.
+pub(super) const MOST_REGIONS: usize = 64;
 /// History that `assume_history` assumes, minutes.
 const ASSUMED: u32 = 2 * WEEK;
 
@@ -33,10 +56,24 @@ pub(super) struct Account {
     pub(super) pools: [FirstUsePool; 2],
     /// Insights that people were told of lately.
     pub(super) leads: Leads,
+    /// Expected false insights a week, by level.
+    pub(super) budgets: [f64; 3],
+    /// What has been seen within a week, and what woke up.
+    pub(super) waking: Waking,
+    /// Tails of its series.
+    pub(super) tails: TailPool,
+    /// Name of the source that its newest records came from.
+    pub(super) source: String,
+    pub(super) hush: Hush,
+    pub(super) regions: BTreeMap<Id, Hush>,
+    /// Silences while others of the source went on, in minutes with calls that were missed.
+    pub(super) silences: BurstPool,
+    /// Minutes with calls of its series, and those with half of them by somebody new.
+    pub(super) novel: [u64; 2],
 }
 
 impl Account {
-    pub(super) fn new(minute: u32, settings: &Settings) -> Account {
+    pub(super) fn new(minute: u32, name: &str, settings: &Settings) -> Account {
         // First bursts of the week that is only learned from are not typical: everything is new then.
         let watched = if settings.assume_history { minute.saturating_sub(ASSUMED) } else { minute } + FULL_AFTER;
         Account {
@@ -45,6 +82,14 @@ impl Account {
             active: ActiveSeries::default(),
             pools: [FirstUsePool::new(watched), FirstUsePool::new(watched)],
             leads: Leads::default(),
+            budgets: settings.budgets_of(name),
+            waking: Waking::new(watched),
+            tails: TailPool::SHIPPED,
+            source: String::new(),
+            hush: Hush::new(minute),
+            regions: BTreeMap::new(),
+            silences: BurstPool::new(minute),
+            novel: [0; 2],
         }
     }
 
@@ -71,32 +116,91 @@ impl Account {
         f64::from(self.active.count().max(FEWEST_SERIES))
     }
 
-    pub(super) fn context(&self, errors: bool, minute: u32, learn: bool, settings: &Settings) -> Context<'_> {
-        let sharers = self.sharers();
+    pub(super) fn context<'a>(
+        &'a self,
+        key: &Key,
+        minute: u32,
+        learn: bool,
+        fleet: &'a TailPool,
+        settings: &Settings,
+    ) -> Context<'a> {
+        let share = self.share_of_series(key.kind);
+        let first_use = if key.is_api() { FIRST_USE_SHARE / 2.0 } else { 0.0 };
         Context {
-            kind: Kind::Api,
-            alpha: settings.budgets.map(|budget| budget * (1.0 - FIRST_USE_SHARE) / (sharers * f64::from(WEEK))),
-            pool: &self.pools[usize::from(errors)],
-            pool_alpha: settings.budgets.map(|budget| budget * FIRST_USE_SHARE / 2.0 / f64::from(WEEK)),
-            tails: Tails::SHIPPED,
-            judge: self.judge(minute, settings),
+            kind: if key.kind == Kind::Denied { detectors::Kind::Denied } else { detectors::Kind::Api },
+            alpha: self.budgets.map(|budget| budget * share / f64::from(WEEK)),
+            pool: &self.pools[usize::from(key.kind != Kind::Calls)],
+            pool_alpha: self.budgets.map(|budget| budget * first_use / f64::from(WEEK)),
+            tails: Tails { account: &self.tails, all: fleet },
+            judge: if key.kind == Kind::Total { Judge::Nothing } else { self.judge(minute, settings) },
             learn,
-            gaps: &[],
+            gaps: self.gaps(key.region),
             merge: MERGE,
             exposure: None,
             novelty: None,
         }
     }
 
+    /// The part of the account's budget that one series of this kind may spend.
+    fn share_of_series(&self, kind: Kind) -> f64 {
+        match kind {
+            Kind::Calls | Kind::Errors => SERIES_SHARE / self.sharers(),
+            Kind::Denied => DENIED_SHARE,
+            Kind::Sweep => SWEEP_SHARE,
+            Kind::Total => SILENCE_SHARE,
+        }
+    }
+
+    /// Insights a week that series of this kind, of which there is one in an account, may raise, by level.
+    pub(super) fn budgets_of(&self, kind: Kind) -> [f64; 3] {
+        self.budgets.map(|budget| budget * self.share_of_series(kind))
+    }
+
     /// Insights a week in this account that a finding of this rate stands for: `rate` is the budget of one
     /// series and minute at which it would just have fired; first use has one budget for the account.
-    pub(super) fn chance_per_week(&self, rate: f64, first_use: bool) -> f64 {
-        let week = f64::from(WEEK);
-        if first_use {
-            rate * week * 2.0 / FIRST_USE_SHARE
-        } else {
-            rate * self.sharers() * week / (1.0 - FIRST_USE_SHARE)
+    pub(super) fn chance_per_week(&self, rate: f64, kind: Kind, first_use: bool) -> f64 {
+        let share = match kind {
+            Kind::Calls | Kind::Errors if first_use => FIRST_USE_SHARE / 2.0,
+            _ => self.share_of_series(kind),
+        };
+        rate * f64::from(WEEK) / share
+    }
+
+    /// Minutes of a Region in which records are missing.
+    fn gaps(&self, region: Id) -> &[Range<u32>] {
+        &self.regions.get(&region).unwrap_or(&self.hush).gaps
+    }
+
+    /// Whether silent minutes of a Region's series have to wait.
+    pub(super) fn waits(&self, region: Id, minute: u32) -> bool {
+        self.hush.waits(minute) || self.regions.get(&region).is_some_and(|hush| hush.waits(minute))
+    }
+
+    /// How much of a minute was made by principals that are new to the API; `api` is its print.
+    pub(super) fn novelty(&self, api: Print, cell: &Cell, minute: u32, strings: &Strings) -> Novelty {
+        let is_new = |id: Id| id != NONE && self.waking.is_new(pair(api, strings.print(id)), minute);
+        let new: u64 = cell.values[IDENTITY].iter().filter(|(id, _)| is_new(*id)).map(|(_, calls)| calls).sum();
+        let share = if cell.calls == 0 { 0.0 } else { (new as f64 / cell.calls as f64).min(1.0) };
+        let [all, novel] = self.novel.map(|count| count as f64);
+        Novelty { share, base: (novel + NOVELTY_WEIGHT * NOVELTY_BASE) / (all + NOVELTY_WEIGHT) }
+    }
+
+    /// A minute with calls was judged; its base rate of novelty is measured. Both counts are halved before they are
+    /// large, so that the newest months count most.
+    pub(super) fn measure(&mut self, novelty: Novelty) {
+        /// Minutes with calls that are counted before both counts are halved.
+        const MOST: u64 = 200_000;
+        self.novel[0] += 1;
+        self.novel[1] += u64::from(novelty.share >= 0.5);
+        if self.novel[0] >= MOST {
+            self.novel = self.novel.map(|count| count / 2);
         }
+    }
+
+    pub(super) fn bytes(&self) -> usize {
+        let gaps = self.regions.values().chain([&self.hush]).map(|hush| hush.gaps.capacity() * 8).sum::<usize>();
+        let regions = self.regions.len() * (size_of::<Hush>() + 16);
+        size_of::<Account>() + self.waking.bytes() + gaps + regions + size_of_val(self.leads.as_slice())
     }
 }
 

@@ -9,10 +9,11 @@ use trailsight_schemas::time::DAY;
 use super::Rules;
 use super::account::Account;
 use super::cell::{AGENT, CELL_VALUES, Cell, ERROR, IDENTITY};
+use super::exposure::Share as ErrorShare;
 use super::ledger::Ledger;
 use super::partition::{Partition, Share};
 use super::strings::{NONE, Strings};
-use super::tracked::{Key, Tracked};
+use super::tracked::{Key, Kind, Tracked};
 
 impl Partition {
     /// The first entry with records says where closing begins: nothing older than its oldest minute less the
@@ -28,6 +29,7 @@ impl Partition {
 
     pub(super) fn place(&mut self, at: u32, share: &Share<'_>, rules: &Rules, touched: &mut BTreeSet<(u32, u32)>) {
         let rolled = &share.batch.minutes[at as usize];
+        self.expose(rolled, share.batch);
         for (key, cell) in self.cells_of(rolled, share.batch, rules) {
             let Some(index) = self.find_or_track(key, rolled.minute.0, rules) else {
                 self.overflowed = self.overflowed.saturating_add(cell.calls);
@@ -53,6 +55,7 @@ impl Partition {
         }
         let strings = &mut self.strings;
         let mut key = Key {
+            kind: Kind::Calls,
             account: strings.intern(text(api.account)),
             region: strings.intern(text(api.region)),
             source: strings.intern(text(api.source)),
@@ -71,6 +74,7 @@ impl Partition {
         for error in &rolled.errors {
             key.code = strings.intern(text(error.code));
             if key.code != NONE {
+                key.kind = Kind::Errors;
                 cells.push((key, cell_of(error.calls, &error.identities, &error.agents, batch, strings)));
             }
         }
@@ -79,15 +83,16 @@ impl Partition {
 
     /// `None` where the partition alone holds as many series as the limit allows and each has calls in an open
     /// minute: nothing can be given up for another.
-    fn find_or_track(&mut self, key: Key, minute: u32, rules: &Rules) -> Option<u32> {
-        let account = self.accounts.entry(key.account).or_insert_with(|| Account::new(minute, &rules.settings));
+    pub(super) fn find_or_track(&mut self, key: Key, minute: u32, rules: &Rules) -> Option<u32> {
+        let name = self.strings.text(key.account);
+        let account = self.accounts.entry(key.account).or_insert_with(|| Account::new(minute, name, &rules.settings));
         account.since = account.since.min(minute);
         let watched_since = account.watched_since(&rules.settings);
         if let Some(index) = self.index.get(&key) {
             return Some(*index);
         }
         let limit = rules.settings.series;
-        if self.index.len() >= limit && self.evict(1 + limit / 10) == 0 {
+        if key.is_api() && self.len() >= limit && self.evict(1 + limit / 10) == 0 {
             return None;
         }
         let first = self.closed.map_or(minute, |closed| closed.saturating_add(1));
@@ -96,6 +101,7 @@ impl Partition {
             key,
             series: Series::new(watched_since, first),
             ledger: Ledger::default(),
+            share: ErrorShare::default(),
             incident: None,
             ended: 0,
             last_day: None,
@@ -112,14 +118,62 @@ impl Partition {
             }
         };
         self.index.insert(key, index);
+        self.of_accounts += usize::from(!key.is_api());
+        if key.is_error() {
+            self.errors_of.entry(key.api()).or_default().push(index);
+        }
         Some(index)
     }
 
+    pub(super) fn forget_errors(&mut self, index: u32, key: &Key) {
+        if let Some(errors) = self.errors_of.get_mut(&key.api()).filter(|_| key.is_error()) {
+            errors.retain(|known| *known != index);
+            if errors.is_empty() {
+                self.errors_of.remove(&key.api());
+            }
+        }
+    }
+
+    /// Counts the calls of an API beside its errors, reads too.
+    fn expose(&mut self, rolled: &ApiMinute, batch: &Batch) {
+        let api = &batch.apis[rolled.api as usize];
+        let find = |id: u32| self.strings.find(&batch.strings[id as usize]);
+        let key = || {
+            let (account, region) = (find(api.account)?, find(api.region)?);
+            let (source, name) = (find(api.source)?, find(api.name)?);
+            Some(Key { kind: Kind::Calls, account, region, source, name, code: NONE, class: api.class })
+        };
+        let Some(errors) = key().and_then(|key| self.errors_of.get(&key)) else { return };
+        let minute = rolled.minute.0;
+        let horizon = self.closed.unwrap_or(minute).saturating_add(super::OPEN_MINUTES);
+        if self.closed.is_some_and(|closed| minute <= closed) || minute > horizon {
+            return;
+        }
+        let of_minute = self.exposed.entry(minute).or_default();
+        for index in errors {
+            let calls = of_minute.entry(*index).or_default();
+            *calls = calls.saturating_add(rolled.calls);
+        }
+    }
+
+    /// Calls and who made them, with strings of this partition.
+    pub(super) fn cell_of(
+        &mut self,
+        calls: u64,
+        identities: &Attribution,
+        agents: &Attribution,
+        batch: &Batch,
+    ) -> Cell {
+        cell_of(calls, identities, agents, batch, &mut self.strings)
+    }
+
     /// Adds calls to a minute. Returns whether the minute is open.
-    fn add(&mut self, index: u32, minute: u32, cell: Cell, rules: &Rules) -> bool {
+    pub(super) fn add(&mut self, index: u32, minute: u32, cell: Cell, rules: &Rules) -> bool {
         let open = self.closed.is_none_or(|closed| minute > closed);
+        // What is counted for the account too is late, or too early, once.
+        let counted = self.series[index as usize].as_ref().filter(|one| one.key.is_api()).map_or(0, |_| cell.calls);
         if !open {
-            self.late = self.late.saturating_add(cell.calls);
+            self.late = self.late.saturating_add(counted);
             if let Some(tracked) = self.series[index as usize].as_mut() {
                 tracked.ledger.add(minute / DAY, &cell);
                 if let Some(incident) = tracked.incident.as_mut() {
@@ -132,7 +186,7 @@ impl Partition {
         }
         let horizon = self.closed.unwrap_or(minute).saturating_add(rules.open_minutes);
         if minute > horizon {
-            self.overflowed = self.overflowed.saturating_add(cell.calls);
+            self.overflowed = self.overflowed.saturating_add(counted);
             return false;
         }
         self.hold(index, minute, &cell);

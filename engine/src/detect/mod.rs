@@ -10,6 +10,11 @@ mod strings;
 mod cell;
 mod ledger;
 mod folding;
+mod pairs;
+mod waking;
+mod hush;
+mod denied;
+mod exposure;
 mod account;
 mod incident;
 mod tracked;
@@ -19,6 +24,8 @@ mod intake;
 mod room;
 mod telling;
 pub mod watched;
+mod scopes;
+mod pack_account;
 mod pack;
 #[cfg(test)]
 mod tests;
@@ -162,7 +169,7 @@ impl Detect {
         let partitions = self.rules.settings.partitions;
         self.rules = Rules::new(Settings { partitions, ..settings });
         for slot in &mut self.parts {
-            slot.partition.refresh_unlearned(&self.rules);
+            slot.partition.refresh(&self.rules);
             slot.applied = slot.applied.max(seq);
         }
     }
@@ -170,6 +177,19 @@ impl Detect {
     fn apply_batch(&mut self, seq: Seq, taken_at: i64, batch: &Batch) -> Vec<Detected> {
         let shares = self.shares(batch);
         let ordered = batch.progress.iter().any(|progress| progress.complete_through.is_some());
+        let prints = scopes::prints(&batch.strings);
+        let print = |id: u32| prints[id as usize];
+        let api_prints: Vec<u64> = batch
+            .apis
+            .iter()
+            .map(|api| scopes::api_print(print(api.region), print(api.source), print(api.name)))
+            .collect();
+        let mut pulse: BTreeMap<u32, u64> = BTreeMap::new();
+        for rolled in &batch.minutes {
+            let calls = pulse.entry(rolled.minute.0).or_default();
+            *calls = calls.saturating_add(rolled.calls);
+        }
+        let source = batch.progress.first().map_or("", |progress| progress.source.as_str());
         let mut found = Vec::new();
         for (slot, minutes) in self.parts.iter_mut().zip(&shares) {
             if slot.applied >= seq {
@@ -178,8 +198,18 @@ impl Detect {
             slot.applied = seq;
             let open_from = slot.watermark.advance(&batch.progress, taken_at, self.rules.settings.allowed_lateness);
             let newest = slot.watermark.newest().unwrap_or(0);
-            let share =
-                Share { batch, minutes, open_from: open_from.map(|minute| minute.0), ordered, taken_at, newest };
+            let share = Share {
+                batch,
+                minutes,
+                open_from: open_from.map(|minute| minute.0),
+                ordered,
+                taken_at,
+                newest,
+                prints: &prints,
+                api_prints: &api_prints,
+                source,
+                pulse: &pulse,
+            };
             slot.partition.apply(&share, &self.rules, &mut found);
         }
         found.sort_by(|a, b| (a.minute, place(a)).cmp(&(b.minute, place(b))));
@@ -261,7 +291,7 @@ impl Detect {
         self.parts.iter().map(|slot| &slot.partition).fold(Sizes::default(), |sum, partition| Sizes {
             series: sum.series + partition.len(),
             call_series: sum.call_series
-                + partition.series.iter().flatten().filter(|tracked| !tracked.key.is_error()).count(),
+                + partition.series.iter().flatten().filter(|tracked| tracked.key.kind == tracked::Kind::Calls).count(),
             evicted: sum.evicted + partition.evicted,
             incidents: sum.incidents
                 + partition.series.iter().flatten().filter(|tracked| tracked.incident.is_some()).count(),
@@ -277,7 +307,7 @@ impl Detect {
     /// Open incidents by type and level.
     pub fn incidents(&self) -> BTreeMap<(InsightType, Sensitivity), usize> {
         let mut open = BTreeMap::new();
-        for kind in [InsightType::ApiCallRate, InsightType::ApiErrorRate] {
+        for kind in InsightType::ALL.iter().copied() {
             for level in [Sensitivity::Low, Sensitivity::Medium, Sensitivity::High] {
                 open.insert((kind, level), 0);
             }
@@ -297,7 +327,7 @@ impl Detect {
             let Some(closed) = partition.closed else { continue };
             let cells = partition.cells.get(&closed);
             for (index, tracked) in partition.series.iter().enumerate() {
-                let Some(tracked) = tracked else { continue };
+                let Some(tracked) = tracked.as_ref().filter(|tracked| tracked.key.is_api()) else { continue };
                 let observed = cells.and_then(|cells| cells.get(&(index as u32))).map_or(0, |cell| cell.calls);
                 let parts = tracked.key.ids().map(|id| partition.strings.text(id).to_owned());
                 all.push(Busy { parts, observed, expected: tracked.series.expected(closed) });

@@ -2,22 +2,21 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use trailsight_detectors::{FirstUsePool, Level, Series, Test};
-use trailsight_schemas::snapshot::{AccountState, CellState, IncidentState, LeadState, SeriesState};
+use trailsight_detectors::{Level, Series, Test};
+use trailsight_schemas::snapshot::{CellState, IncidentState, SeriesState};
 use uuid::Uuid;
 
 pub use trailsight_schemas::snapshot::Part;
 
-use super::account::{Account, ActiveSeries};
 use super::cell::{Cell, Values};
-use super::folding::{Lead, Leads};
+use super::exposure::Share;
 use super::incident::Incident;
 use super::ledger::Ledger;
 use super::partition::Partition;
 use super::strings::Strings;
-use super::tracked::{Cells, Key, Tracked};
+use super::tracked::{Cells, Key, Kind, Tracked};
 use super::watermark::Watermark;
-use super::{Detect, Rules, Settings, Slot};
+use super::{Detect, Rules, Settings, Slot, pack_account};
 
 /// Why a stored partition cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -92,7 +91,7 @@ fn pack(slot: &Slot, settings: String) -> Part {
         omitted: partition.omitted,
         strings,
         sweep_at,
-        accounts: partition.accounts.iter().map(|(id, account)| pack_account(*id, account)).collect(),
+        accounts: partition.accounts.iter().map(|(id, account)| pack_account::pack(*id, account)).collect(),
         series: partition.series.iter().map(|slot| slot.as_deref().map(pack_series)).collect(),
         awake: partition.all_awake().into_iter().collect(),
         cells: partition
@@ -100,13 +99,29 @@ fn pack(slot: &Slot, settings: String) -> Part {
             .iter()
             .flat_map(|(minute, of_series)| of_series.iter().map(|(index, cell)| (*minute, *index, pack_cell(cell))))
             .collect(),
+        exposed: partition
+            .exposed
+            .iter()
+            .flat_map(|(minute, of_series)| of_series.iter().map(|(index, calls)| (*minute, *index, *calls)))
+            .collect(),
+        pulses: partition
+            .pulses
+            .iter()
+            .map(|(source, calls)| (source.clone(), calls.iter().map(|(minute, calls)| (*minute, *calls)).collect()))
+            .collect(),
+        fleet: {
+            let mut bytes = Vec::new();
+            partition.fleet.pack(&mut bytes);
+            bytes
+        },
     }
 }
 
 fn unpack(part: Part, rules: &Rules) -> Result<Slot, PackError> {
     let strings = Strings::from_parts(part.strings, part.sweep_at).ok_or(PackError::Inconsistent("strings"))?;
     let mut partition = Partition::new();
-    partition.accounts = part.accounts.into_iter().map(unpack_account).collect::<Result<BTreeMap<_, _>, _>>()?;
+    let accounts = part.accounts.into_iter().map(|state| pack_account::unpack(state, &rules.settings, &strings));
+    partition.accounts = accounts.collect::<Result<BTreeMap<_, _>, _>>()?;
     partition.index = HashMap::default();
     for (index, stored) in part.series.into_iter().enumerate() {
         let tracked = stored.map(|stored| unpack_series(stored, rules, &strings)).transpose()?;
@@ -126,6 +141,17 @@ fn unpack(part: Part, rules: &Rules) -> Result<Slot, PackError> {
         partition.series.push(tracked.map(Box::new));
     }
     let known = |index: &u32| partition.series.get(*index as usize).is_some_and(Option::is_some);
+    partition.of_accounts = partition.index.keys().filter(|key| !key.is_api()).count();
+    for (index, tracked) in partition.series.iter().enumerate() {
+        if let Some(tracked) = tracked.as_ref().filter(|tracked| tracked.key.is_error()) {
+            partition.errors_of.entry(tracked.key.api()).or_default().push(index as u32);
+        }
+    }
+    for (minute, index, calls) in part.exposed {
+        partition.exposed.entry(minute).or_default().insert(index, calls);
+    }
+    partition.pulses = part.pulses.into_iter().map(|(source, calls)| (source, calls.into_iter().collect())).collect();
+    partition.fleet = pack_account::tails(&part.fleet)?;
     partition.awake = part.awake.into_iter().filter(known).collect::<BTreeSet<u32>>();
     let mut cells = Cells::new();
     for (minute, index, cell) in part.cells {
@@ -144,54 +170,8 @@ fn unpack(part: Part, rules: &Rules) -> Result<Slot, PackError> {
     Ok(Slot { applied: part.applied, watermark, partition })
 }
 
-fn pack_account(id: u32, account: &Account) -> AccountState {
-    let (active_day, active_by_day) = account.active.to_parts();
-    let pools = [0, 1].map(|at: usize| {
-        let mut bytes = Vec::new();
-        account.pools[at].pack(&mut bytes);
-        bytes
-    });
-    let leads = account.leads.as_slice().iter().map(|lead| LeadState {
-        shared: lead.shared.as_u128(),
-        series: lead.series,
-        start: lead.start,
-        level: lead.level as u8,
-        folded: lead.folded,
-    });
-    AccountState {
-        account: id,
-        since: account.since,
-        seen: account.seen,
-        active_day,
-        active_by_day,
-        pools,
-        leads: leads.collect(),
-    }
-}
-
-fn unpack_leads(leads: Vec<LeadState>) -> Result<Leads, PackError> {
-    let lead = |lead: LeadState| {
-        let (shared, level) = (Uuid::from_u128(lead.shared), level(lead.level)?);
-        Ok(Lead { shared, series: lead.series, start: lead.start, level, folded: lead.folded })
-    };
-    Ok(Leads::from_vec(leads.into_iter().map(lead).collect::<Result<_, PackError>>()?))
-}
-
-fn level(stored: u8) -> Result<Level, PackError> {
+pub(super) fn level(stored: u8) -> Result<Level, PackError> {
     LEVELS.get(usize::from(stored)).copied().ok_or(PackError::Inconsistent("a level"))
-}
-
-fn unpack_account(state: AccountState) -> Result<(u32, Account), PackError> {
-    let [calls, errors] = state.pools.map(|bytes| FirstUsePool::unpack(&bytes));
-    let damaged = |_| PackError::Inconsistent("a pool of first bursts");
-    let account = Account {
-        since: state.since,
-        seen: state.seen,
-        active: ActiveSeries::from_parts(state.active_day, state.active_by_day),
-        pools: [calls.map_err(damaged)?, errors.map_err(damaged)?],
-        leads: unpack_leads(state.leads)?,
-    };
-    Ok((state.account, account))
 }
 
 fn pack_series(tracked: &Tracked) -> SeriesState {
@@ -199,9 +179,11 @@ fn pack_series(tracked: &Tracked) -> SeriesState {
     tracked.series.pack(&mut packed);
     SeriesState {
         key: tracked.key.ids(),
+        kind: Kind::ALL.iter().position(|kind| *kind == tracked.key.kind).unwrap_or(0) as u8,
         class: tracked.key.class,
         packed,
         ledger: tracked.ledger.to_bytes(),
+        share: (tracked.share.day, tracked.share.sums),
         last_day: tracked.last_day,
         ended: tracked.ended,
         incident: tracked.incident.as_deref().map(pack_incident),
@@ -210,16 +192,23 @@ fn pack_series(tracked: &Tracked) -> SeriesState {
 
 fn unpack_series(state: SeriesState, rules: &Rules, strings: &Strings) -> Result<Tracked, PackError> {
     let [account, region, source, name, code] = state.key;
-    let key = Key { account, region, source, name, code, class: state.class };
+    let kind = *Kind::ALL.get(usize::from(state.kind)).ok_or(PackError::Inconsistent("a kind"))?;
+    let key = Key { kind, account, region, source, name, code, class: state.class };
     Ok(Tracked {
         key,
         series: Series::unpack(&state.packed).map_err(|_| PackError::Inconsistent("a series"))?,
         ledger: Ledger::from_bytes(state.ledger).ok_or(PackError::Inconsistent("a ledger"))?,
+        share: unpack_share(state.share)?,
         incident: state.incident.map(unpack_incident).transpose()?.map(Box::new),
         last_day: state.last_day,
         ended: state.ended,
         unlearned_until: rules.unlearned_until(&key, strings),
     })
+}
+
+fn unpack_share((day, sums): (u32, [f64; 5])) -> Result<Share, PackError> {
+    let sound = sums.iter().all(|sum| (0.0..=1e30).contains(sum));
+    if sound { Ok(Share { day, sums }) } else { Err(PackError::Inconsistent("a share of errors")) }
 }
 
 fn pack_incident(incident: &Incident) -> IncidentState {

@@ -6,20 +6,21 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use trailsight_detectors::{Context, Step, Transition};
+use trailsight_detectors::{EndReason, Novelty, Step, TailPool, Transition};
 use trailsight_schemas::entry::Batch;
+use trailsight_schemas::insight::EndReason as Reason;
 use trailsight_schemas::time::DAY;
 
 use super::account::Account;
 use super::cell::Cell;
 use super::incident::Incident;
+use super::pairs::Print;
+use super::room::RETAIN;
+use super::scopes::api_print;
 use super::strings::{Id, Strings};
 use super::telling::Opening;
-use super::tracked::{Cells, Key, Tracked};
+use super::tracked::{Cells, Key, Kind, Tracked};
 use super::{Found, Rules};
-
-/// Minutes without any call of an account from which on they count as missing, not as silence of each of its series.
-const LONG_SILENCE: u32 = 10;
 
 pub(super) struct Partition {
     pub(super) strings: Strings,
@@ -47,6 +48,16 @@ pub(super) struct Partition {
     pub(super) overflowed: u64,
     /// Insights that were counted by a lead and not recorded.
     pub(super) omitted: u64,
+    /// Error series by the API whose errors they are.
+    pub(super) errors_of: HashMap<Key, Vec<u32>, foldhash::fast::FixedState>,
+    /// Calls of APIs that have an error series, by minute and error series.
+    pub(super) exposed: BTreeMap<u32, BTreeMap<u32, u64>>,
+    /// Calls of all accounts together, by source and minute.
+    pub(super) pulses: BTreeMap<String, BTreeMap<u32, u64>>,
+    /// Series of whole accounts: a few an account, never evicted and not counted at the limit.
+    pub(super) of_accounts: usize,
+    /// Tails of all accounts, as last published.
+    pub(super) fleet: TailPool,
 }
 
 /// What an entry says to one partition.
@@ -62,6 +73,20 @@ pub(super) struct Share<'a> {
     pub(super) taken_at: i64,
     /// Newest event time seen, seconds since the epoch.
     pub(super) newest: i64,
+    /// Prints of the batch's strings, and of its APIs.
+    pub(super) prints: &'a [Print],
+    pub(super) api_prints: &'a [Print],
+    /// Name of the source that the entry came from.
+    pub(super) source: &'a str,
+    /// Calls of all accounts, by minute.
+    pub(super) pulse: &'a BTreeMap<u32, u64>,
+}
+
+/// What judging a minute of one series leaves to be done once all of the minute's series were judged.
+struct Judged {
+    key: Key,
+    step: Step,
+    novelty: Option<Novelty>,
 }
 
 impl Partition {
@@ -82,6 +107,11 @@ impl Partition {
             evicted: 0,
             overflowed: 0,
             omitted: 0,
+            errors_of: HashMap::default(),
+            exposed: BTreeMap::new(),
+            pulses: BTreeMap::new(),
+            fleet: TailPool::SHIPPED,
+            of_accounts: 0,
         }
     }
 
@@ -89,6 +119,7 @@ impl Partition {
     /// placed, so that a backlog of months needs no more open minutes than an hour of live traffic.
     pub(super) fn apply(&mut self, share: &Share<'_>, rules: &Rules, found: &mut Vec<Found>) {
         self.begin(share, rules);
+        self.feel(share);
         let mut touched = BTreeSet::new();
         for at in share.minutes {
             let minute = share.batch.minutes[*at as usize].minute.0;
@@ -96,6 +127,7 @@ impl Partition {
                 self.close_below(open_from.min(minute), share, rules, found);
             }
             self.place(*at, share, rules, &mut touched);
+            self.place_account(&share.batch.minutes[*at as usize], share, rules);
             self.keep_within(share, rules, found);
         }
         if let Some(open_from) = share.open_from {
@@ -105,7 +137,7 @@ impl Partition {
         if !share.ordered {
             let mut openings = Vec::new();
             for (minute, index) in touched {
-                self.probe(minute, index, share, rules, &mut openings, found);
+                self.probe(minute, index, share, rules, &mut openings);
             }
             self.open(openings, share, rules, found);
         }
@@ -131,42 +163,74 @@ impl Partition {
             }
         }
         self.forget_closed();
+        if let Some(closed) = self.closed {
+            let before = closed.saturating_sub(RETAIN);
+            self.exposed = self.exposed.split_off(&before);
+            self.forget_pulses(before);
+        }
+    }
+
+    /// Everybody's calls: every partition sees the whole entry, so that none has to ask another whether a source went
+    /// quiet.
+    fn feel(&mut self, share: &Share<'_>) {
+        let oldest = self.closed.map_or(0, |closed| closed.saturating_sub(RETAIN));
+        if share.pulse.is_empty() {
+            return;
+        }
+        let known = self.pulses.entry(share.source.to_owned()).or_default();
+        for (minute, calls) in share.pulse.range(oldest..) {
+            let sum = known.entry(*minute).or_default();
+            *sum = sum.saturating_add(*calls);
+        }
     }
 
     fn close(&mut self, minute: u32, share: &Share<'_>, rules: &Rules, found: &mut Vec<Found>) {
         self.rouse(minute);
+        self.wake_up(minute, rules);
         let due: Vec<u32> = {
             let with_calls = self.cells.get(&minute).into_iter().flat_map(|of_series| of_series.keys().copied());
             with_calls.chain(self.awake.iter().copied()).collect::<BTreeSet<u32>>().into_iter().collect()
         };
-        let gaps = self.gaps(minute);
         for index in &due {
             self.count(*index, minute);
         }
-        let (mut bursts, mut openings) = (Vec::new(), Vec::new());
-        for index in &due {
-            let (step, key) = match self.step(*index, minute, &gaps, share, rules) {
-                Some(stepped) => stepped,
-                None => {
-                    self.lull(*index);
-                    continue;
-                }
+        let (mut judged, mut openings) = (Vec::new(), Vec::new());
+        // What is silent as a whole is known before any of its series is asked.
+        let is_total = |index: &&u32| {
+            let tracked = self.series[**index as usize].as_ref();
+            tracked.is_some_and(|tracked| tracked.key.kind == Kind::Total)
+        };
+        let (mut totals, others): (Vec<&u32>, Vec<&u32>) = due.iter().partition(is_total);
+        totals.sort_by_key(|index| (!self.is_whole(**index), **index));
+        for index in totals.into_iter().chain(others) {
+            let Some(one) = self.step(*index, minute, share, rules, found) else {
+                self.lull(*index, minute);
+                continue;
             };
-            if let Some(size) = step.first_burst {
-                bursts.push((key, size));
-            }
-            if step.awake {
+            if one.step.awake {
                 self.awake.insert(*index);
             } else {
                 self.awake.remove(index);
             }
-            self.follow(*index, minute, &step, share, rules, &mut openings, found);
+            self.follow(*index, minute, &one.step, share, rules, &mut openings, found);
+            judged.push(one);
         }
         self.open(openings, share, rules, found);
-        for (key, size) in bursts {
-            if let Some(account) = self.accounts.get_mut(&key.account) {
-                account.pools[usize::from(key.is_error())].observe(minute, size);
-            }
+        for one in judged {
+            self.pool(&one, minute);
+        }
+        self.learn_share(minute);
+    }
+
+    /// What one series teaches its account, after all of the minute were judged: their order does not matter.
+    fn pool(&mut self, one: &Judged, minute: u32) {
+        let Some(account) = self.accounts.get_mut(&one.key.account).filter(|_| one.key.is_api()) else { return };
+        if let Some(size) = one.step.first_burst {
+            account.pools[usize::from(one.key.is_error())].observe(minute, size);
+        }
+        one.step.peaks.iter().for_each(|peak| account.tails.observe(minute, peak));
+        if let Some(novelty) = one.novelty {
+            account.measure(novelty);
         }
     }
 
@@ -176,6 +240,9 @@ impl Partition {
         let Some(cell) = self.cells.get(&minute).and_then(|of_series| of_series.get(&index)) else { return };
         let Some(tracked) = self.series[index as usize].as_mut() else { return };
         tracked.ledger.add(minute / DAY, cell);
+        if !tracked.key.is_api() {
+            return;
+        }
         if let Some(account) = self.accounts.get_mut(&tracked.key.account) {
             account.active.touch(tracked.last_day, minute);
             account.seen = account.seen.max(minute);
@@ -195,8 +262,12 @@ impl Partition {
         }
     }
 
-    fn lull(&mut self, index: u32) {
-        if let Some(tracked) = self.series[index as usize].as_ref().filter(|_| self.awake.remove(&index)) {
+    /// What waits for its account to call again need not be asked every minute, unless an incident of it is open and
+    /// the silence is young.
+    fn lull(&mut self, index: u32, minute: u32) {
+        let Some(tracked) = self.series[index as usize].as_ref() else { return };
+        let old = self.accounts.get(&tracked.key.account).is_some_and(|one| one.seen.saturating_add(DAY) < minute);
+        if (old || !tracked.series.is_active()) && self.awake.remove(&index) {
             self.asleep.entry(tracked.key.account).or_default().insert(index);
         }
     }
@@ -206,34 +277,59 @@ impl Partition {
         self.awake.iter().chain(self.asleep.values().flatten()).copied().collect()
     }
 
-    /// Minutes before `minute` in which accounts that have calls again had none at all: their records were not
-    /// delivered, or nothing at all was called; neither is a drop of any one series.
-    fn gaps(&self, minute: u32) -> BTreeMap<Id, std::ops::Range<u32>> {
-        let with_calls = self.cells.get(&minute).into_iter().flat_map(|of_series| of_series.keys());
-        let accounts = with_calls.filter_map(|index| Some(self.series[*index as usize].as_ref()?.key.account));
-        let silent = accounts.filter_map(|id| Some((id, self.accounts.get(&id)?.seen + 1..minute)));
-        silent.filter(|(_, gap)| gap.len() as u32 >= LONG_SILENCE).collect()
-    }
-
-    /// `None` where nothing can be said yet: the account is silent as a whole.
+    /// Judges a minute of one series. `None` where it has to wait: its account is silent, and it is not known yet
+    /// whether that means anything.
     fn step(
         &mut self,
         index: u32,
         minute: u32,
-        gaps: &BTreeMap<Id, std::ops::Range<u32>>,
         share: &Share<'_>,
         rules: &Rules,
-    ) -> Option<(Step, Key)> {
-        let tracked = self.series[index as usize].as_mut()?;
-        let account = self.accounts.get(&tracked.key.account)?;
-        let calls = self.cells.get(&minute).and_then(|of_series| of_series.get(&index)).map_or(0, |cell| cell.calls);
-        let learn = share.taken_at >= tracked.unlearned_until;
-        if calls == 0 && minute > account.seen && !tracked.series.is_active() {
+        found: &mut Vec<Found>,
+    ) -> Option<Judged> {
+        let key = self.series[index as usize].as_ref()?.key;
+        let cell = self.cells.get(&minute).and_then(|of_series| of_series.get(&index));
+        let calls = cell.map_or(0, |cell| cell.calls);
+        match key.kind {
+            Kind::Total => {
+                let step = self.step_total(index, &key, minute, calls, share, rules, found)?;
+                return Some(Judged { key, step, novelty: None });
+            }
+            Kind::Sweep => {
+                let step = self.step_sweep(index, &key, minute, rules)?;
+                return Some(Judged { key, step, novelty: None });
+            }
+            Kind::Calls | Kind::Errors | Kind::Denied => {}
+        }
+        let account = self.accounts.get(&key.account)?;
+        if calls == 0 && account.waits(key.region, minute) {
             return None;
         }
-        let gap = gaps.get(&tracked.key.account).map(std::slice::from_ref).unwrap_or_default();
-        let context = Context { gaps: gap, ..account.context(tracked.key.is_error(), minute, learn, &rules.settings) };
-        Some((tracked.series.close(minute, calls, &context), tracked.key))
+        let novelty = cell.filter(|_| key.is_api()).map(|cell| {
+            let api = [key.region, key.source, key.name].map(|id| self.strings.print(id));
+            account.novelty(api_print(api[0], api[1], api[2]), cell, minute, &self.strings)
+        });
+        let tracked = self.series[index as usize].as_mut()?;
+        let learn = share.taken_at >= tracked.unlearned_until;
+        let of = |minutes: u32| exposed(&self.exposed, index, minute, minutes);
+        let mut context = account.context(&key, minute, learn, &self.fleet, &rules.settings);
+        context.novelty = novelty;
+        context.exposure = tracked.exposure(&of);
+        let step = tracked.series.close(minute, calls, &context);
+        Some(Judged { key, step, novelty })
+    }
+
+    /// A minute in which an API with errors was called teaches how many of its calls fail, unless it is part of an
+    /// incident.
+    fn learn_share(&mut self, minute: u32) {
+        let Some(of_series) = self.exposed.get(&minute) else { return };
+        for (index, calls) in of_series {
+            let Some(tracked) = self.series.get_mut(*index as usize).and_then(Option::as_mut) else { continue };
+            if !tracked.series.is_active() {
+                let errors = self.cells.get(&minute).and_then(|cells| cells.get(index)).map_or(0, |cell| cell.calls);
+                tracked.share.learn(minute / DAY, *calls, errors);
+            }
+        }
     }
 
     /// Tells what closing a minute led to, and adds the minute to the incident that is open. What begins is told once
@@ -249,22 +345,26 @@ impl Partition {
         openings: &mut Vec<Opening>,
         found: &mut Vec<Found>,
     ) {
+        let ends = matches!(step.transition, Some(Transition::Ended { .. }));
         for transition in [step.before, step.transition].into_iter().flatten() {
             match transition {
                 Transition::Opened(finding) | Transition::Raised(finding) => {
-                    let opening = Opening { index, minute, finding };
-                    if self.is_open(index) {
-                        self.tell_raise(&opening, share, rules, found);
-                    } else {
-                        openings.push(opening);
+                    let denied = self.series[index as usize].as_ref().is_some_and(|one| one.key.kind == Kind::Denied);
+                    if denied && !self.is_spread(index, minute, finding.window) {
+                        continue;
+                    }
+                    openings.push(Opening { index, minute, finding });
+                    if ends {
+                        self.open(openings.split_off(openings.len() - 1), share, rules, found);
                     }
                 }
                 Transition::Ended { end, reason, .. } => {
                     self.keep(index, minute, Some(end));
-                    self.tell_end(index, minute, end, reason, share, rules, found);
+                    self.tell_end(index, minute, end, reason_of(reason), share, rules, found);
                 }
             }
         }
+        self.list_members(index, minute);
         let quiet_since = self.series[index as usize].as_ref().and_then(|tracked| tracked.series.quiet_since());
         self.keep(index, minute, quiet_since);
     }
@@ -282,7 +382,7 @@ impl Partition {
     }
 
     pub(super) fn len(&self) -> usize {
-        self.index.len()
+        self.index.len() - self.of_accounts
     }
 
     /// Forgets the `most` series that were silent longest, and have neither an open incident nor calls in an open minute.
@@ -295,6 +395,7 @@ impl Partition {
         for (_, index) in idle {
             if let Some(tracked) = self.series[index as usize].take() {
                 self.index.remove(&tracked.key);
+                self.forget_errors(index, &tracked.key);
                 self.awake.remove(&index);
                 self.asleep.values_mut().for_each(|asleep| {
                     asleep.remove(&index);
@@ -319,7 +420,7 @@ impl Partition {
             .iter()
             .enumerate()
             .filter_map(|(index, tracked)| {
-                let tracked = tracked.as_ref().filter(|tracked| tracked.incident.is_none())?;
+                let tracked = tracked.as_ref().filter(|tracked| tracked.incident.is_none() && tracked.key.is_api())?;
                 let index = index as u32;
                 if busy.contains(&index) {
                     return None;
@@ -336,7 +437,11 @@ impl Partition {
                 *slot = true;
             }
         };
-        self.accounts.keys().for_each(|id| mark(*id));
+        for (id, account) in &self.accounts {
+            mark(*id);
+            account.regions.keys().for_each(|id| mark(*id));
+            account.waking.strings(&mut mark);
+        }
         for tracked in self.series.iter().flatten() {
             tracked.key.ids().into_iter().for_each(&mut mark);
             tracked.ledger.strings(&mut mark);
@@ -355,13 +460,32 @@ impl Partition {
             .iter()
             .map(|slot| size_of::<usize>() + slot.as_ref().map_or(0, |tracked| tracked.bytes()))
             .sum();
-        self.strings.bytes() + series + self.index.len() * (size_of::<(Key, u32)>() + 2)
+        let accounts: usize = self.accounts.values().map(Account::bytes).sum();
+        let counts: usize = self.exposed.values().chain(self.pulses.values()).map(|counts| counts.len() * 24).sum();
+        self.strings.bytes() + series + accounts + counts + self.index.len() * (size_of::<(Key, u32)>() + 2)
     }
 
-    pub(super) fn refresh_unlearned(&mut self, rules: &Rules) {
+    /// Applies settings that changed.
+    pub(super) fn refresh(&mut self, rules: &Rules) {
+        for (id, account) in &mut self.accounts {
+            account.budgets = rules.settings.budgets_of(self.strings.text(*id));
+        }
         for tracked in self.series.iter_mut().flatten() {
             tracked.unlearned_until = rules.unlearned_until(&tracked.key, &self.strings);
         }
+    }
+}
+
+/// Calls of the API of an error series in so many minutes up to one.
+pub(super) fn exposed(of: &BTreeMap<u32, BTreeMap<u32, u64>>, index: u32, minute: u32, minutes: u32) -> u64 {
+    let window = (minute + 1).saturating_sub(minutes)..=minute;
+    of.range(window).filter_map(|(_, calls)| calls.get(&index)).fold(0, |sum, calls| sum.saturating_add(*calls))
+}
+
+fn reason_of(reason: EndReason) -> Reason {
+    match reason {
+        EndReason::Returned => Reason::Returned,
+        EndReason::Accepted => Reason::Accepted,
     }
 }
 

@@ -1,6 +1,6 @@
 //! From an incident's figures to the record that leaves: AWS's form, and our own facts beside it.
 
-use trailsight_detectors::{self as detectors, EndReason, Finding, Test};
+use trailsight_detectors::{self as detectors, Finding, Test};
 use trailsight_schemas::entry::Class;
 use trailsight_schemas::insight::{
     self, Attribute, Attributed, Direction, Extension, InsightDetails, InsightEvent, Principal, SourceEventCategory,
@@ -12,7 +12,7 @@ use super::account::sensitivity;
 use super::cell::{Cell, ERROR, IDENTITY, Values};
 use super::incident::Incident;
 use super::strings::Strings;
-use super::tracked::{Key, baseline_minutes};
+use super::tracked::{Key, Kind, baseline_minutes};
 
 /// Namespace of our insight ids: UUID v5 of the DNS name `trailsight.insights`.
 const NAMESPACE: Uuid = Uuid::from_u128(0x6f2b_0d4e_93c1_5b7a_8e55_1f0c_74a9_d2e3);
@@ -53,7 +53,7 @@ pub(super) fn end(
     key: &Key,
     incident: &Incident,
     end: u32,
-    reason: EndReason,
+    reason: insight::EndReason,
     strings: &Strings,
     moment: &Moment<'_>,
 ) -> InsightEvent {
@@ -69,7 +69,7 @@ fn event(
     state: State,
     seen: &Cell,
     minutes: u32,
-    reason: Option<EndReason>,
+    reason: Option<insight::EndReason>,
     strings: &Strings,
     moment: &Moment<'_>,
 ) -> InsightEvent {
@@ -89,7 +89,7 @@ fn event(
             event_name: strings.text(key.name).to_owned(),
             insight_type: key.insight_type(),
             error_code: key.is_error().then(|| strings.text(key.code).to_owned()),
-            source_event_category: Some(match key.class {
+            source_event_category: key.is_api().then_some(match key.class {
                 Class::Data => SourceEventCategory::Data,
                 Class::ManagementRead | Class::ManagementWrite => SourceEventCategory::Management,
             }),
@@ -106,7 +106,7 @@ fn event(
         trailsight: Some(Extension {
             sensitivity: sensitivity(incident.level),
             direction: direction(incident.test),
-            test: test(incident.test),
+            test: if key.kind == Kind::Sweep { insight::Test::Sweep } else { test(incident.test) },
             expected: incident.expected,
             observed: incident.observed,
             chance_per_week: incident.chance_per_week,
@@ -118,10 +118,7 @@ fn event(
             leader: incident.leader,
             detected_at: moment.detected_at,
             data_through: moment.data_through,
-            end_reason: reason.map(|reason| match reason {
-                EndReason::Returned => insight::EndReason::Returned,
-                EndReason::Accepted => insight::EndReason::Accepted,
-            }),
+            end_reason: reason,
             revision: incident.revision,
             url: moment.public_url.map(|url| format!("{}/insights/{}", url.trim_end_matches('/'), incident.shared)),
         }),
@@ -171,7 +168,7 @@ fn attributions(
             });
         }
     }
-    if !key.is_error() {
+    if key.kind == Kind::Calls || key.kind == Kind::Denied {
         blocks.push(Attributed {
             attribute: Attribute::ErrorCode,
             insight: outcomes(seen, minutes, strings),

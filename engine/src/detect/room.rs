@@ -11,7 +11,7 @@ use super::partition::{Partition, Share};
 use super::{Found, Rules};
 
 /// Minutes below the watermark whose cells are kept.
-const RETAIN: u32 = 70;
+pub(super) const RETAIN: u32 = 70;
 
 impl Partition {
     /// Adds calls to the cell of a series and minute.

@@ -1,6 +1,8 @@
 //! Settings that decide what is detected. They are written into the journal as an epoch entry, so that what
 //! follows from the journal follows from it alone.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 /// Everything that changes which insights follow from the same entries.
@@ -27,6 +29,15 @@ pub struct Settings {
     pub unlearned: Vec<Unlearned>,
     /// Where the picture of an insight is, without the id.
     pub public_url: Option<String>,
+    /// Accounts that are judged by budgets of their own: expected false insights a week at low, medium, high.
+    pub account_budgets: BTreeMap<String, [f64; 3]>,
+}
+
+impl Settings {
+    /// Expected false insights a week of an account at low, medium, high.
+    pub fn budgets_of(&self, account: &str) -> [f64; 3] {
+        self.account_budgets.get(account).copied().unwrap_or(self.budgets)
+    }
 }
 
 /// Bytes that a series may take on the average, its share of strings included.
@@ -94,6 +105,7 @@ impl Default for Settings {
             partitions: 64,
             unlearned: Vec::new(),
             public_url: None,
+            account_budgets: BTreeMap::new(),
         }
     }
 }

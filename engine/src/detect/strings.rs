@@ -21,6 +21,8 @@ const SWEEP_FLOOR: usize = 4096;
 pub(super) struct Strings {
     ids: HashMap<Arc<str>, Id, foldhash::fast::FixedState>,
     texts: Vec<Option<Arc<str>>>,
+    /// [`print`] of each text.
+    prints: Vec<u64>,
     free: BTreeSet<Id>,
     sweep_at: usize,
     bytes: usize,
@@ -31,6 +33,7 @@ impl Strings {
         let mut strings = Strings {
             ids: HashMap::default(),
             texts: Vec::new(),
+            prints: Vec::new(),
             free: BTreeSet::new(),
             sweep_at: SWEEP_FLOOR,
             bytes: 0,
@@ -47,10 +50,12 @@ impl Strings {
         let id = match self.free.pop_first() {
             Some(id) => {
                 self.texts[id as usize] = Some(shared.clone());
+                self.prints[id as usize] = print(text);
                 id
             }
             None => {
                 self.texts.push(Some(shared.clone()));
+                self.prints.push(print(text));
                 (self.texts.len() - 1) as Id
             }
         };
@@ -59,9 +64,19 @@ impl Strings {
         id
     }
 
+    /// The id of a text that is held.
+    pub(super) fn find(&self, text: &str) -> Option<Id> {
+        self.ids.get(text).copied()
+    }
+
     /// The text of an id; the empty string for an id that is not in use.
     pub(super) fn text(&self, id: Id) -> &str {
         self.texts.get(id as usize).and_then(Option::as_deref).unwrap_or("")
+    }
+
+    /// [`print`] of the text of an id; 0 for one that is not in use.
+    pub(super) fn print(&self, id: Id) -> u64 {
+        self.prints.get(id as usize).copied().unwrap_or(0)
     }
 
     /// Approximate bytes held.
@@ -105,6 +120,7 @@ impl Strings {
         let mut strings = Strings {
             ids: HashMap::default(),
             texts: Vec::with_capacity(texts.len()),
+            prints: Vec::with_capacity(texts.len()),
             free: BTreeSet::new(),
             sweep_at: sweep_at as usize,
             bytes: 0,
@@ -122,15 +138,21 @@ impl Strings {
                     strings.free.insert(id as Id);
                 }
             }
+            strings.prints.push(shared.as_deref().map_or(0, print));
             strings.texts.push(shared);
         }
         Some(strings)
     }
 }
 
-/// Text, reference counts, two pointers and an id with its share of the table's spare room.
+/// FNV-1a of a text: the same on every machine and in every version.
+pub(super) fn print(text: &str) -> u64 {
+    text.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
+}
+
+/// Text, its print, reference counts, two pointers and an id with its share of the table's spare room.
 fn footprint(text: &str) -> usize {
-    text.len() + 16 + 2 * 16 + 12
+    text.len() + 8 + 16 + 2 * 16 + 12
 }
 
 #[cfg(test)]

@@ -3,16 +3,16 @@
 //! What begins with one minute (or with one entry, where it is told early) is put in order first, the strictest
 //! level before the others: so whoever leads is told before those who follow, whatever the order of the series.
 
-use trailsight_detectors::Finding;
+use trailsight_detectors::{Finding, Level};
 use trailsight_schemas::insight::InsightEvent;
 
 use super::account::sensitivity;
 use super::cell::Cell;
 use super::folding::Place;
 use super::incident::Incident;
-use super::partition::{Partition, Share};
+use super::partition::{Partition, Share, exposed};
 use super::report::{self, Moment};
-use super::tracked::Cells;
+use super::tracked::{Cells, Kind};
 use super::{Found, Rules};
 use crate::journal::Detected;
 
@@ -33,7 +33,6 @@ impl Partition {
         share: &Share<'_>,
         rules: &Rules,
         openings: &mut Vec<Opening>,
-        found: &mut Vec<Found>,
     ) {
         if self.closed.is_some_and(|closed| minute <= closed) {
             return;
@@ -44,8 +43,18 @@ impl Partition {
         }
         let Some(tracked) = self.series[index as usize].as_mut() else { return };
         let Some(account) = self.accounts.get(&tracked.key.account) else { return };
+        if !tracked.key.is_api() {
+            return;
+        }
         let learn = share.taken_at >= tracked.unlearned_until;
-        let context = account.context(tracked.key.is_error(), minute, learn, &rules.settings);
+        let mut context = account.context(&tracked.key, minute, learn, &self.fleet, &rules.settings);
+        // How many calls there were is known once the minute is complete. What is told before must stay unusual with
+        // many more of them.
+        let calls = |minutes: u32| {
+            let [window, hour] = [minutes, 60].map(|minutes| exposed(&self.exposed, index, minute, minutes));
+            window.saturating_mul(4).saturating_add(hour.saturating_mul(10 * u64::from(minutes)) / 60)
+        };
+        context.exposure = tracked.exposure(&calls);
         let Some(finding) = tracked.series.probe(minute, &recent, &context) else { return };
         if tracked.incident.as_ref().is_some_and(|incident| finding.level >= incident.level) {
             return;
@@ -53,10 +62,6 @@ impl Partition {
         tracked.series.open_early(&finding);
         self.awake.insert(index);
         let opening = Opening { index, minute, finding };
-        if self.is_open(index) {
-            self.tell_raise(&opening, share, rules, found);
-            return;
-        }
         match openings.iter_mut().find(|earlier| earlier.index == index) {
             Some(earlier) => {
                 let start = earlier.finding.start.min(finding.start);
@@ -70,21 +75,34 @@ impl Partition {
         self.series[index as usize].as_ref().is_some_and(|tracked| tracked.incident.is_some())
     }
 
-    /// Tells everything that begins together, once it is known who belongs to whom.
+    /// Tells everything that begins or rises together, once it is known who belongs to whom.
     pub(super) fn open(&mut self, openings: Vec<Opening>, share: &Share<'_>, rules: &Rules, found: &mut Vec<Found>) {
         let ranked = openings.into_iter().filter_map(|opening| Some((self.rank(&opening)?, opening)));
         let mut ranked: Vec<_> = ranked.collect();
         ranked.sort_by(|a, b| a.0.cmp(&b.0));
-        let begun: Vec<Opening> = ranked.into_iter().filter_map(|(_, opening)| self.begin_incident(opening)).collect();
-        for opening in begun {
-            self.tell(&opening, None, share, rules, found);
+        let known = ranked.into_iter().filter_map(|(_, opening)| {
+            if self.is_open(opening.index) { self.raise(opening) } else { Some((self.begin_incident(opening)?, None)) }
+        });
+        let known: Vec<(Opening, Option<Level>)> = known.collect();
+        for (opening, told) in known {
+            self.list_members(opening.index, opening.finding.start);
+            if told.is_none() {
+                self.supersede(opening.index, opening.minute, share, rules, found);
+            }
+            self.tell(&opening, told, share, rules, found);
         }
     }
 
-    /// The strictest first, then calls before errors, then by name.
-    fn rank(&self, opening: &Opening) -> Option<(trailsight_detectors::Level, bool, String)> {
+    /// The strictest first, then what speaks of the whole account, calls, errors, and by name.
+    fn rank(&self, opening: &Opening) -> Option<(Level, u8, String)> {
         let key = &self.series[opening.index as usize].as_ref()?.key;
-        Some((opening.finding.level, key.is_error(), key.path(&self.strings)))
+        let of = match key.kind {
+            Kind::Sweep | Kind::Total => 0,
+            Kind::Calls => 1,
+            Kind::Denied => 2,
+            Kind::Errors => 3,
+        };
+        Some((opening.finding.level, of, key.path(&self.strings)))
     }
 
     /// Keeps the incident; `None` where it is only counted, by a lead that has folded enough.
@@ -121,29 +139,31 @@ impl Partition {
             }
         }
         tracked.incident = Some(incident);
+        self.list_members(index, finding.start);
         Some(Opening { finding, ..opening })
     }
 
-    /// The open incident passed a stricter level. What its lead does not cover any more speaks for itself.
-    pub(super) fn tell_raise(&mut self, opening: &Opening, share: &Share<'_>, rules: &Rules, found: &mut Vec<Found>) {
+    /// The open incident passed a stricter level; `None` where it did not. What its lead does not cover any more speaks
+    /// for itself. With the level told before.
+    fn raise(&mut self, opening: Opening) -> Option<(Opening, Option<Level>)> {
         let level = opening.finding.level;
-        let Some(tracked) = self.series[opening.index as usize].as_mut() else { return };
-        let Some(incident) = tracked.incident.as_mut().filter(|incident| level < incident.level) else { return };
-        let Some(account) = self.accounts.get_mut(&tracked.key.account) else { return };
+        let tracked = self.series[opening.index as usize].as_mut()?;
+        let incident = tracked.incident.as_mut().filter(|incident| level < incident.level)?;
+        let account = self.accounts.get_mut(&tracked.key.account)?;
         if incident.leader.is_none_or(|leader| !account.leads.covers(&leader, level)) {
             incident.leader = None;
             account.leads.lead(incident.shared, opening.index, incident.start, level);
         }
         let told = incident.level;
         incident.revision += 1;
-        self.tell(opening, Some(told), share, rules, found);
+        Some((opening, Some(told)))
     }
 
     /// Makes the record of a Start with the figures of the deciding window.
     fn tell(
         &mut self,
         opening: &Opening,
-        told: Option<trailsight_detectors::Level>,
+        told: Option<Level>,
         share: &Share<'_>,
         rules: &Rules,
         found: &mut Vec<Found>,
@@ -153,7 +173,7 @@ impl Partition {
         let Some(incident) = tracked.incident.as_mut() else { return };
         let first_use = finding.test == trailsight_detectors::Test::FirstUse;
         let account = self.accounts.get(&tracked.key.account);
-        let chance = account.map_or(0.0, |account| account.chance_per_week(finding.rate, first_use));
+        let chance = account.map_or(0.0, |account| account.chance_per_week(finding.rate, tracked.key.kind, first_use));
         (incident.level, incident.test) = (finding.level, finding.test);
         (incident.expected, incident.observed, incident.chance_per_week) = (finding.expected, finding.observed, chance);
         incident.thresholds = finding.thresholds.map(|rate| (rate.is_finite() && rate >= 0.0).then_some(rate));
@@ -170,9 +190,10 @@ impl Partition {
 
     /// A lead speaks for one more series; its next record says so.
     fn add_member(&mut self, leader: uuid::Uuid, series: u32, path: String) {
-        let tracked = self.series.get_mut(series as usize).and_then(Option::as_mut);
-        let incident = tracked.and_then(|tracked| tracked.incident.as_mut());
-        if let Some(incident) = incident.filter(|incident| incident.shared == leader) {
+        let Some(tracked) = self.series.get_mut(series as usize).and_then(Option::as_mut) else { return };
+        let Some(incident) = tracked.incident.as_mut().filter(|incident| incident.shared == leader) else { return };
+        // A sweep counts what wakes up; a series that does is not one more.
+        if tracked.key.kind != Kind::Sweep || incident.members_omitted == 0 {
             incident.add_member(path);
         }
     }
@@ -183,7 +204,7 @@ impl Partition {
         index: u32,
         minute: u32,
         end: u32,
-        reason: trailsight_detectors::EndReason,
+        reason: trailsight_schemas::insight::EndReason,
         share: &Share<'_>,
         rules: &Rules,
         found: &mut Vec<Found>,

@@ -261,7 +261,7 @@ fn a_partition_that_version_1_stored_is_still_read() {
     let mut parts: Vec<_> = (1..settings.partitions).map(|_| None).collect();
     parts.push(Some(part.clone()));
     let detect = Detect::restore(parts, settings).unwrap();
-    assert_eq!((detect.sizes().series, detect.sizes().incidents), (2, 0));
+    assert_eq!((detect.sizes().call_series, detect.sizes().incidents), (2, 0));
     // Series are stored in a layout of their own version; what they are of and what they counted is as it was.
     let again = detect.part(detect.partitions() - 1).unwrap();
     let counted = |part: &super::Part| {

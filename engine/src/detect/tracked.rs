@@ -2,12 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use trailsight_detectors::Series;
+use trailsight_detectors::{Exposure, Series};
 use trailsight_schemas::entry::Class;
 use trailsight_schemas::insight::InsightType;
 use trailsight_schemas::time::{DAY, WEEK};
 
 use super::cell::Cell;
+use super::exposure::Share;
 use super::incident::Incident;
 use super::ledger::Ledger;
 use super::strings::{Id, NONE, Strings};
@@ -15,9 +16,33 @@ use super::strings::{Id, NONE, Strings};
 /// Cells by minute, then by series.
 pub(super) type Cells = BTreeMap<u32, BTreeMap<u32, Cell>>;
 
+/// What is counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Kind {
+    /// Calls of an API.
+    Calls,
+    /// Those of them that failed with one code.
+    Errors,
+    /// Denied calls of a whole account.
+    Denied,
+    /// Pairs of API and outcome, or of API and principal, that wake up in an account.
+    Sweep,
+    /// All calls of an account, or of one Region of it: whether it is silent.
+    Total,
+}
+
+impl Kind {
+    /// All kinds; a kind's place here is its code in what is stored.
+    pub(super) const ALL: [Kind; 5] = [Kind::Calls, Kind::Errors, Kind::Denied, Kind::Sweep, Kind::Total];
+}
+
+/// Stands for all Regions, sources and names in the key of an account-level series.
+pub(super) const ALL: &str = "*";
+
 /// What a series is the series of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Key {
+    pub(super) kind: Kind,
     pub(super) account: Id,
     pub(super) region: Id,
     pub(super) source: Id,
@@ -28,12 +53,34 @@ pub(super) struct Key {
 }
 
 impl Key {
+    /// The key of an account-level series; `all` is the id of [`ALL`].
+    pub(super) fn of_account(kind: Kind, account: Id, region: Id, all: Id) -> Key {
+        Key { kind, account, region, source: all, name: all, code: NONE, class: Class::ManagementWrite }
+    }
+
+    /// The key of the calls whose errors these are.
+    pub(super) fn api(&self) -> Key {
+        Key { kind: Kind::Calls, code: NONE, ..*self }
+    }
+
+    /// Whether the records name an error code.
     pub(super) fn is_error(&self) -> bool {
-        self.code != NONE
+        self.kind == Kind::Errors
+    }
+
+    /// Whether it is of one API, and not of a whole account.
+    pub(super) fn is_api(&self) -> bool {
+        matches!(self.kind, Kind::Calls | Kind::Errors)
     }
 
     pub(super) fn insight_type(&self) -> InsightType {
-        if self.is_error() { InsightType::ApiErrorRate } else { InsightType::ApiCallRate }
+        match self.kind {
+            Kind::Calls => InsightType::ApiCallRate,
+            Kind::Errors => InsightType::ApiErrorRate,
+            Kind::Denied => InsightType::AccountDenied,
+            Kind::Sweep => InsightType::AccountSweep,
+            Kind::Total => InsightType::AccountSilence,
+        }
     }
 
     pub(super) fn ids(&self) -> [Id; 5] {
@@ -52,6 +99,8 @@ pub(super) struct Tracked {
     pub(super) key: Key,
     pub(super) series: Series,
     pub(super) ledger: Ledger,
+    /// Of errors: of how many calls they usually are.
+    pub(super) share: Share,
     pub(super) incident: Option<Box<Incident>>,
     /// First minute after the newest incident that ended: the next one begins no earlier.
     pub(super) ended: u32,
@@ -62,6 +111,13 @@ pub(super) struct Tracked {
 }
 
 impl Tracked {
+    /// Of how many calls its errors are; `of` gives the calls of its API in so many minutes. `None` where it is not of
+    /// errors, or too little is known.
+    pub(super) fn exposure<'a>(&self, of: &'a dyn Fn(u32) -> u64) -> Option<Exposure<'a>> {
+        let (ratio, overdispersion) = self.share.ratio().filter(|_| self.key.is_error())?;
+        Some(Exposure { calls: of, ratio, overdispersion })
+    }
+
     /// Calls and attributes in the baseline window of a Start at `start`: midnight UTC seven days before its
     /// day, up to it. `cells` are those of the newest minutes, `closed` the newest that is in the ledger.
     pub(super) fn baseline(&self, index: u32, start: u32, cells: &Cells, closed: Option<u32>) -> Cell {

@@ -138,7 +138,7 @@ impl Partition {
     fn outlook(&self, tracked: &Tracked, minute: u32, rules: &Rules) -> Outlook {
         let expected = tracked.series.expected(minute);
         let thresholds = self.accounts.get(&tracked.key.account).map(|account| {
-            let context = account.context(tracked.key.is_error(), minute, false, &rules.settings);
+            let context = account.context(&tracked.key, minute, false, &self.fleet, &rules.settings);
             tracked.series.thresholds(minute, &context).map(|least| (least != u64::MAX).then_some(least))
         });
         Outlook { expected, thresholds: thresholds.unwrap_or_default() }
@@ -162,7 +162,8 @@ impl Partition {
 impl Wanted {
     fn matches(&self, key: &Key, strings: &Strings) -> bool {
         let parts = self.parts.iter().zip(key.ids());
-        parts.into_iter().all(|(wanted, id)| wanted.as_ref().is_none_or(|wanted| strings.text(id) == wanted))
+        key.is_api()
+            && parts.into_iter().all(|(wanted, id)| wanted.as_ref().is_none_or(|wanted| strings.text(id) == wanted))
     }
 }
 
@@ -189,7 +190,7 @@ fn is_path(key: &Key, strings: &Strings, path: &str) -> bool {
         let separated = if place == 0 { rest } else { rest.and_then(|rest| rest.strip_prefix('/')) };
         rest = separated.and_then(|rest| rest.strip_prefix(strings.text(*id)));
     }
-    rest == Some("")
+    key.is_api() && rest == Some("")
 }
 
 /// The levels in the order of [`Outlook::thresholds`].

@@ -77,6 +77,9 @@ impl From<Part> for super::Part {
             series: part.series.into_iter().map(|series| series.map(Into::into)).collect(),
             awake: part.awake,
             cells: part.cells,
+            exposed: Vec::new(),
+            pulses: Vec::new(),
+            fleet: Vec::new(),
         }
     }
 }
@@ -90,7 +93,7 @@ impl From<AccountState> for super::AccountState {
             active_day: account.active_day,
             active_by_day: account.active_by_day,
             pools: account.pools,
-            leads: Vec::new(),
+            ..super::AccountState::default()
         }
     }
 }
@@ -99,9 +102,11 @@ impl From<SeriesState> for super::SeriesState {
     fn from(series: SeriesState) -> super::SeriesState {
         super::SeriesState {
             key: series.key,
+            kind: u8::from(series.key[4] != 0),
             class: series.class,
             packed: series.packed,
             ledger: series.ledger,
+            share: (0, [0.0; 5]),
             ended: series.ended,
             last_day: series.last_day,
             incident: series.incident.map(Into::into),

@@ -64,6 +64,7 @@ impl Config {
             partitions: self.detection.partitions,
             unlearned: teachers.map(unlearned).collect(),
             public_url: self.http.public_url.clone(),
+            account_budgets: std::collections::BTreeMap::new(),
         }
     }
 
