@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-use trailsight_detectors::{self as detectors, BurstPool, Context, FirstUsePool, Judge, Level, Novelty};
+use trailsight_detectors::{self as detectors, BurstPool, Context, FirstUsePool, Judge, Level, Novelty, budget};
 use trailsight_detectors::{TailPool, Tails};
 use trailsight_schemas::time::{DAY, WEEK};
 
@@ -17,15 +17,11 @@ use super::strings::{Id, NONE, Strings};
 use super::tracked::{Key, Kind};
 use super::waking::Waking;
 
-/// Share of an account's budget that first use may spend, calls and errors together; the tests of the
-/// series themselves have the rest.
-const FIRST_USE_SHARE: f64 = 0.25;
-/// Shares of sweeps, of denied calls and of silence.
+/// Shares of sweeps, of denied calls and of silence in an account's budget. First use has what
+/// [`budget::FIRST_USE_SHARE`] says, calls and errors half each; the tests of single series have the rest.
 const SWEEP_SHARE: f64 = 0.05;
 const DENIED_SHARE: f64 = 0.02;
 const SILENCE_SHARE: f64 = 0.02;
-/// What is left for the tests of single series.
-const SERIES_SHARE: f64 = 1.0 - FIRST_USE_SHARE - SWEEP_SHARE - DENIED_SHARE - SILENCE_SHARE;
 /// The budget is shared by at least so many series, so that an account of three APIs does not judge each by
 /// a third of the whole.
 const FEWEST_SERIES: u32 = 20;
@@ -124,13 +120,12 @@ impl Account {
         fleet: &'a TailPool,
         settings: &Settings,
     ) -> Context<'a> {
-        let share = self.share_of_series(key.kind);
-        let first_use = if key.is_api() { FIRST_USE_SHARE / 2.0 } else { 0.0 };
+        let a_minute = |first_use| Level::ALL.map(|level| self.budget(level, key.kind, first_use) / f64::from(WEEK));
         Context {
             kind: if key.kind == Kind::Denied { detectors::Kind::Denied } else { detectors::Kind::Api },
-            alpha: self.budgets.map(|budget| budget * share / f64::from(WEEK)),
+            alpha: a_minute(false),
             pool: &self.pools[usize::from(key.kind != Kind::Calls)],
-            pool_alpha: self.budgets.map(|budget| budget * first_use / f64::from(WEEK)),
+            pool_alpha: if key.is_api() { a_minute(true) } else { [0.0; 3] },
             tails: Tails { account: &self.tails, all: fleet },
             judge: if key.kind == Kind::Total { Judge::Nothing } else { self.judge(minute, settings) },
             learn,
@@ -141,29 +136,33 @@ impl Account {
         }
     }
 
-    /// The part of the account's budget that one series of this kind may spend.
-    fn share_of_series(&self, kind: Kind) -> f64 {
+    /// The part of the account's budget at a level that one series of this kind may spend, or all first bursts of its
+    /// pool.
+    fn share(&self, level: Level, kind: Kind, first_use: bool) -> f64 {
+        let first = budget::FIRST_USE_SHARE[level as usize];
         match kind {
-            Kind::Calls | Kind::Errors => SERIES_SHARE / self.sharers(),
+            Kind::Calls | Kind::Errors if first_use => first / 2.0,
+            Kind::Calls | Kind::Errors => (1.0 - first - SWEEP_SHARE - DENIED_SHARE - SILENCE_SHARE) / self.sharers(),
             Kind::Denied => DENIED_SHARE,
             Kind::Sweep => SWEEP_SHARE,
             Kind::Total => SILENCE_SHARE,
         }
     }
 
-    /// Insights a week that series of this kind, of which there is one in an account, may raise, by level.
-    pub(super) fn budgets_of(&self, kind: Kind) -> [f64; 3] {
-        self.budgets.map(|budget| budget * self.share_of_series(kind))
+    /// Insights a week that the arithmetic is given for one series of this kind, so that the account's promise holds.
+    fn budget(&self, level: Level, kind: Kind, first_use: bool) -> f64 {
+        budget::given(level, self.budgets[level as usize]) * self.share(level, kind, first_use)
     }
 
-    /// Insights a week in this account that a finding of this rate stands for: `rate` is the budget of one
-    /// series and minute at which it would just have fired; first use has one budget for the account.
-    pub(super) fn chance_per_week(&self, rate: f64, kind: Kind, first_use: bool) -> f64 {
-        let share = match kind {
-            Kind::Calls | Kind::Errors if first_use => FIRST_USE_SHARE / 2.0,
-            _ => self.share_of_series(kind),
-        };
-        rate * f64::from(WEEK) / share
+    /// The same for a kind of which there is one series in an account, by level.
+    pub(super) fn budgets_of(&self, kind: Kind) -> [f64; 3] {
+        Level::ALL.map(|level| self.budget(level, kind, false))
+    }
+
+    /// Insights at least this strong a week that chance alone raises in this account: `rate` is the budget of one series
+    /// and minute at which a finding of this level would just have fired.
+    pub(super) fn chance_per_week(&self, rate: f64, level: Level, kind: Kind, first_use: bool) -> f64 {
+        budget::realised(level, rate * f64::from(WEEK) / self.share(level, kind, first_use))
     }
 
     /// Minutes of a Region in which records are missing.
@@ -171,9 +170,12 @@ impl Account {
         &self.regions.get(&region).unwrap_or(&self.hush).gaps
     }
 
-    /// Whether silent minutes of a Region's series have to wait.
-    pub(super) fn waits(&self, region: Id, minute: u32) -> bool {
-        self.hush.waits(minute) || self.regions.get(&region).is_some_and(|hush| hush.waits(minute))
+    /// Whether silent minutes of a Region's series have to wait. Those of a series without an open incident wait while
+    /// the whole account is silent: one series does not drop where nothing is heard at all.
+    pub(super) fn waits(&self, region: Id, minute: u32, active: bool) -> bool {
+        self.hush.waits(minute)
+            || (self.hush.since.is_some() && !active)
+            || self.regions.get(&region).is_some_and(|hush| hush.waits(minute))
     }
 
     /// How much of a minute was made by principals that are new to the API; `api` is its print.

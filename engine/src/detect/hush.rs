@@ -16,6 +16,10 @@ use trailsight_detectors::{BurstPool, BurstPrior, WEEK};
 
 /// Minutes with calls that were expected and did not come, from which records may be missing.
 pub(super) const MISSING: f64 = 10.0;
+/// Minutes with calls expected from which a silence of [`SHORT`] minutes is passed over too: no series drops where
+/// none is heard.
+const FEW: f64 = 3.0;
+const SHORT: u32 = 10;
 /// Silences a week that are as long, at most, where records are missing.
 const SELDOM: f64 = 0.1;
 /// Minutes that a silence may wait to be understood.
@@ -59,7 +63,7 @@ impl Hush {
     /// A closed minute with calls ends the stretch: its range, with whether it was a gap.
     pub(super) fn heard(&mut self, minute: u32) -> Option<(Range<u32>, bool)> {
         let since = self.since?;
-        let missing = self.is_missing(minute);
+        let missing = self.is_missing(minute) || (self.expected >= FEW && minute - since >= SHORT);
         self.past.observe(minute, self.expected, &SILENCE);
         (self.since, self.expected) = (None, 0.0);
         Some((since..minute, missing))
@@ -120,7 +124,7 @@ mod tests {
         for night in 0..14 {
             (0..20).for_each(|minute| hush.silent(night * 1440 + minute, 1.0));
             assert_eq!(hush.is_missing(night * 1440 + 20), night == 0, "night {night}");
-            hush.heard(night * 1440 + 20);
+            assert!(hush.heard(night * 1440 + 20).is_some_and(|heard| heard.1), "passed over all the same");
         }
         (0..600).for_each(|minute| hush.silent(15 * 1440 + minute, 1.0));
         assert!(hush.is_missing(15 * 1440 + 600), "ten hours are more than it ever was");

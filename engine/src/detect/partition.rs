@@ -302,7 +302,8 @@ impl Partition {
             Kind::Calls | Kind::Errors | Kind::Denied => {}
         }
         let account = self.accounts.get(&key.account)?;
-        if calls == 0 && account.waits(key.region, minute) {
+        let active = self.series[index as usize].as_ref()?.series.is_active();
+        if calls == 0 && account.waits(key.region, minute, active) {
             return None;
         }
         let novelty = cell.filter(|_| key.is_api()).map(|cell| {

@@ -154,7 +154,7 @@ impl Partition {
                     expected: ledger.calls.saturating_sub(u64::from(sweep.size)) as f64 / week,
                     observed: f64::from(sweep.size) / f64::from(window),
                     thresholds: sweep.thresholds,
-                    rate: account_rate(sweep.chance_per_week, account, Kind::Sweep),
+                    rate: sweep.chance_per_week / week,
                 };
                 step.transition = Some(Transition::Opened(finding));
             }
@@ -417,9 +417,4 @@ fn name(wake: &Wake, account: Id, strings: &Strings) -> String {
     let parts =
         if code == NONE { &[account, region, source, name][..] } else { &[account, region, source, name, code][..] };
     parts.iter().map(|id| strings.text(*id)).collect::<Vec<_>>().join("/")
-}
-
-/// The rate a minute for which the account says this chance.
-fn account_rate(chance_per_week: f64, account: &Account, kind: Kind) -> f64 {
-    chance_per_week / account.chance_per_week(1.0, kind, false)
 }

@@ -173,7 +173,8 @@ impl Partition {
         let Some(incident) = tracked.incident.as_mut() else { return };
         let first_use = finding.test == trailsight_detectors::Test::FirstUse;
         let account = self.accounts.get(&tracked.key.account);
-        let chance = account.map_or(0.0, |account| account.chance_per_week(finding.rate, tracked.key.kind, first_use));
+        let chance = account
+            .map_or(0.0, |account| account.chance_per_week(finding.rate, finding.level, tracked.key.kind, first_use));
         (incident.level, incident.test) = (finding.level, finding.test);
         (incident.expected, incident.observed, incident.chance_per_week) = (finding.expected, finding.observed, chance);
         incident.thresholds = finding.thresholds.map(|rate| (rate.is_finite() && rate >= 0.0).then_some(rate));
