@@ -9,7 +9,7 @@ async fn topics_are_made_filled_read_cut_and_deleted() {
     let cluster = shared();
     assert_eq!(cluster.brokers_toml(), format!("[{:?}]", cluster.bootstrap()));
     cluster.topic("harness", 2, &[("retention.ms", "3600000")]).await;
-    tokio::task::spawn_blocking(move || {
+    let cluster = tokio::task::spawn_blocking(move || {
         let messages = (0..10).map(|number| (number % 2, "key", &b"value"[..]));
         cluster.fill("harness", "lz4", messages);
         let filler = cluster.filler("none");
@@ -28,10 +28,8 @@ async fn topics_are_made_filled_read_cut_and_deleted() {
         cluster
     })
     .await
-    .expect("the thread ends")
-    .grow("harness", 5)
-    .await;
-    let cluster = shared();
+    .expect("the thread ends");
+    cluster.grow("harness", 5).await;
     assert_eq!(cluster.ends("harness", "read_committed").len(), 5);
     cluster.delete_topic("harness").await;
 }

@@ -85,7 +85,6 @@ impl Partition {
         });
         let known: Vec<(Opening, Option<Level>)> = known.collect();
         for (opening, told) in known {
-            self.list_members(opening.index, opening.finding.start);
             if told.is_none() {
                 self.supersede(opening.index, opening.minute, share, rules, found);
             }
