@@ -29,20 +29,26 @@ use crate::service::{Service, Setup, eventually, setup};
 
 const KEY: &[u8] = b"an open secret of the crash test";
 
-/// A receiver of webhooks. Half of the time it fails, sometimes after it has taken the insight in.
+/// Failed attempts of one insight before the receiver takes it.
+const REFUSALS: u32 = 4;
+
+/// A receiver of webhooks. Half of the time it fails, sometimes after it has taken the insight in; one insight at most
+/// [`REFUSALS`] times: the waits between attempts grow, and of a hundred insights one would be refused past any bound.
 #[derive(Clone)]
 struct Receiver(Arc<Mutex<Received>>);
 
 struct Received {
     dice: Dice,
     fails: bool,
+    refused: HashMap<String, u32>,
     bodies: HashMap<String, Bytes>,
     wrong: Vec<String>,
 }
 
 impl Receiver {
     async fn listen(seed: u64, fails: bool) -> (Receiver, String) {
-        let received = Received { dice: Dice(seed), fails, bodies: HashMap::new(), wrong: Vec::new() };
+        let received =
+            Received { dice: Dice(seed), fails, refused: HashMap::new(), bodies: HashMap::new(), wrong: Vec::new() };
         let receiver = Receiver(Arc::new(Mutex::new(received)));
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let url = format!("http://{}/hook", listener.local_addr().expect("an address"));
@@ -53,16 +59,31 @@ impl Receiver {
 
     async fn take(State(receiver): State<Receiver>, headers: HeaderMap, body: Bytes) -> StatusCode {
         let mut received = receiver.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let instant = if received.fails { received.dice.below(4) } else { 0 };
-        if instant == 1 {
-            return StatusCode::SERVICE_UNAVAILABLE;
+        let failure = received.failure(&headers);
+        if failure != Some(StatusCode::SERVICE_UNAVAILABLE) {
+            received.keep(&headers, body);
         }
-        received.keep(&headers, body);
-        if instant == 2 { StatusCode::INTERNAL_SERVER_ERROR } else { StatusCode::NO_CONTENT }
+        failure.unwrap_or(StatusCode::NO_CONTENT)
     }
 }
 
 impl Received {
+    /// How this attempt fails, if it does: before the insight is taken in, or after it.
+    fn failure(&mut self, headers: &HeaderMap) -> Option<StatusCode> {
+        let id = headers.get("webhook-id").and_then(|id| id.to_str().ok()).unwrap_or_default();
+        let refused = self.refused.entry(id.to_owned()).or_default();
+        if !self.fails || *refused == REFUSALS {
+            return None;
+        }
+        let failure = match self.dice.below(4) {
+            1 => StatusCode::SERVICE_UNAVAILABLE,
+            2 => StatusCode::INTERNAL_SERVER_ERROR,
+            _ => return None,
+        };
+        *refused += 1;
+        Some(failure)
+    }
+
     fn keep(&mut self, headers: &HeaderMap, body: Bytes) {
         let header =
             |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default().to_owned();
