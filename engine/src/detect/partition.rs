@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use trailsight_detectors::{EndReason, Novelty, Step, TailPool, Transition};
-use trailsight_schemas::entry::Batch;
+use trailsight_schemas::entry::{Batch, Class};
 use trailsight_schemas::insight::EndReason as Reason;
 use trailsight_schemas::time::DAY;
 
@@ -315,7 +315,9 @@ impl Partition {
         let of = |minutes: u32| exposed(&self.exposed, index, minute, minutes);
         let mut context = account.context(&key, minute, learn, &self.fleet, &rules.settings);
         context.novelty = novelty;
-        context.exposure = tracked.exposure(&of);
+        // Where the calls themselves are not judged, nothing else would tell of a surge of them that fails.
+        let judged = key.class != Class::ManagementRead || rules.settings.read_call_rate;
+        context.exposure = tracked.exposure(&of).filter(|_| judged);
         let step = tracked.series.close(minute, calls, &context);
         Some(Judged { key, step, novelty })
     }
