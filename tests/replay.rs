@@ -124,3 +124,27 @@ fn aws_format_is_the_full_one_without_our_key() {
     assert_eq!(aws.stdout, without);
     assert!(!aws.insights().is_empty());
 }
+
+#[test]
+fn an_account_is_called_by_its_alias_and_told_at_its_own_level() {
+    let folder = TempDir::new().expect("a folder");
+    let (records, own) = (folder.path().join("records.json"), folder.path().join("own.toml"));
+    fs::write(&records, wrapped(Envelope::Delivered, &self::records())).expect("the folder can be written");
+    let table = format!("[accounts.{}]\nalias = \"payments\"\nsensitivity = \"low\"\n", crate::records::ACCOUNT);
+    fs::write(&own, table).expect("the folder can be written");
+    let human = |arguments: &[&str]| {
+        let mut command = product::command(["replay", "--assume-history", "--output-format", "human", "--config"]);
+        command.arg(&own).args(arguments).arg(&records);
+        product::run(command).expect(0).stdout
+    };
+    let levels = |said: &str| {
+        let level =
+            |line: &str| ["low", "medium", "high"].into_iter().find(|level| line.contains(&format!("  {level} ")));
+        said.lines().filter_map(level).collect::<std::collections::BTreeSet<_>>().into_iter().collect::<Vec<_>>()
+    };
+    let (own, asked) = (human(&[]), human(&["--sensitivity", "high"]));
+    let place = format!("payments ({}) eu-west-1", crate::records::ACCOUNT);
+    assert!(own.lines().all(|line| line.contains("payments (")) && own.contains(&place), "{own}");
+    assert_eq!(levels(&own), ["low"], "{own}");
+    assert!(levels(&asked).len() > 1, "the test must have something to leave out: {asked}");
+}

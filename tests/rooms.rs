@@ -9,8 +9,9 @@ use crate::scale::repository;
 
 /// Which modules of `engine/src` a module may use. Records walk down this list; a room that is not named
 /// here may use nothing.
-const MAY_USE: [(&str, &[&str]); 13] = [
+const MAY_USE: [(&str, &[&str]); 14] = [
     ("clock", &[]),
+    ("explain", &[]),
     ("kafka", &["clock"]),
     ("ingest", &[]),
     ("journal", &["clock"]),
@@ -23,12 +24,26 @@ const MAY_USE: [(&str, &[&str]); 13] = [
     ("spine", &["clock", "config", "telemetry", "source", "ingest", "journal", "detect", "deliver"]),
     (
         "service",
-        &["clock", "kafka", "config", "telemetry", "source", "ingest", "journal", "detect", "deliver", "spine", "http"],
+        &[
+            "clock",
+            "explain",
+            "kafka",
+            "config",
+            "telemetry",
+            "source",
+            "ingest",
+            "journal",
+            "detect",
+            "deliver",
+            "spine",
+            "http",
+        ],
     ),
     (
         "cli",
         &[
             "clock",
+            "explain",
             "kafka",
             "config",
             "telemetry",

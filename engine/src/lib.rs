@@ -8,6 +8,7 @@
 //! to the journal, applies it, commits what follows from it and acknowledges it.
 
 pub mod clock;
+pub mod explain;
 pub mod kafka;
 pub mod config;
 pub mod telemetry;

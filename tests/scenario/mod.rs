@@ -32,6 +32,8 @@ struct Scenario {
     title: String,
     feed: Feed,
     arguments: Vec<String>,
+    /// Lines of a configuration file.
+    configuration: Vec<String>,
     traffic: Vec<traffic::Traffic>,
     expected: Vec<expect::Expected>,
     quiet: expect::Quiet,
@@ -102,6 +104,12 @@ fn play(file: &Path) -> Result<(), Vec<String>> {
             gzip(&wrapped(Envelope::Lines, &records))
         }
     };
+    let folder = tempfile::tempdir().map_err(|error| vec![error.to_string()])?;
+    if !scenario.configuration.is_empty() {
+        let file = folder.path().join("trailsight.toml");
+        fs::write(&file, scenario.configuration.join("\n")).map_err(|error| vec![error.to_string()])?;
+        arguments.extend(["--config".to_owned(), file.display().to_string()]);
+    }
     arguments.push("-".to_owned());
     let insights = product::replay(&arguments, &input).expect(0).insights();
     let mut broken = expect::compare(&scenario.expected, scenario.quiet, &insights);

@@ -24,6 +24,7 @@ pub(super) fn parse(text: &str) -> Result<Scenario, Vec<Mistake>> {
         title: String::new(),
         feed: Feed::Counts,
         arguments: Vec::new(),
+        configuration: Vec::new(),
         traffic: Vec::new(),
         expected: Vec::new(),
         quiet: Quiet::default(),
@@ -65,10 +66,11 @@ fn add(scenario: &mut Scenario, line: &str, number: usize) -> Result<(), String>
             }
         }
         "replay" => scenario.arguments.extend(rest.split_whitespace().map(str::to_owned)),
+        "config" => scenario.configuration.push(rest.to_owned()),
         "traffic" => scenario.traffic.push(traffic::parse(rest, number)?),
         "expect" if rest.starts_with("nothing") => scenario.quiet = expect::parse_quiet(rest)?,
         "expect" => scenario.expected.push(expect::parse(rest)?),
-        _ => return Err(format!("a line begins with scenario, feed, replay, traffic or expect, not {word:?}")),
+        _ => return Err(format!("a line begins with scenario, feed, replay, config, traffic or expect, not {word:?}")),
     }
     Ok(())
 }

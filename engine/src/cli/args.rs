@@ -119,9 +119,9 @@ pub struct ReplayArgs {
     /// What the files hold
     #[arg(long, value_enum, default_value_t = InputFormat::Auto)]
     pub input_format: InputFormat,
-    /// The loosest level that is printed
-    #[arg(long, value_enum, default_value_t = LevelArg::Medium)]
-    pub sensitivity: LevelArg,
+    /// The loosest level that is printed [default: that of the account in the configuration, or medium]
+    #[arg(long, value_enum)]
+    pub sensitivity: Option<LevelArg>,
     /// How insights are printed [default: human on a terminal, ndjson otherwise]
     #[arg(long, value_enum)]
     pub output_format: Option<OutputFormat>,

@@ -44,7 +44,7 @@ pub(super) fn run(args: &DemoArgs) -> Result<Exit, Failure> {
     let insights = service.shared.listen();
     let printing = std::thread::Builder::new().name("printer".to_owned()).spawn(move || {
         for event in insights {
-            println!("{}", line(&event));
+            println!("{}", line(&event, None));
         }
     });
     service.finish()?;

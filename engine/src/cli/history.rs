@@ -1,13 +1,12 @@
 //! Where `insights` reads the history of a data directory.
 
-use std::path::Path;
-
 use super::exit::Failure;
+use crate::config::Config;
 use crate::http::InsightReader;
 use crate::service::History;
 
-pub(super) fn open(data_dir: &Path) -> Result<Box<dyn InsightReader>, Failure> {
+pub(super) fn open(config: &Config) -> Result<Box<dyn InsightReader>, Failure> {
     let history =
-        History::open(data_dir).map_err(|error| Failure::Usage(format!("{}: {error}", data_dir.display())))?;
+        History::open(config).map_err(|error| Failure::Usage(format!("{}: {error}", config.data_dir.display())))?;
     Ok(Box::new(history))
 }

@@ -1,22 +1,22 @@
 //! `insights list`, `insights show`: the history, read through the same queries as the API.
 
 use std::io::{self, Write};
-use std::path::Path;
 
 use serde_json::Value;
 use trailsight_schemas::time::format_rfc3339;
 
 use super::args::{InsightsAction, InsightsArgs, ListArgs, OutputFormat, ShowArgs};
 use super::exit::{self, Exit, Failure};
+use super::line::named;
 use super::table::{Table, plain};
-use crate::config::{self, units::Span};
+use crate::config::{self, Config, units::Span};
 use crate::http::{self, Filter, IncidentView, Insight, InsightReader, QueryError};
 
 /// Incidents where `--limit` says nothing.
 const DEFAULT_LIMIT: u32 = 50;
 
-/// Opens the history of a data directory.
-pub(super) type Open<'a> = &'a mut dyn FnMut(&Path) -> Result<Box<dyn InsightReader>, Failure>;
+/// Opens the history that a configuration names.
+pub(super) type Open<'a> = &'a mut dyn FnMut(&Config) -> Result<Box<dyn InsightReader>, Failure>;
 
 /// `now`: milliseconds since the epoch, for `--since 24h`.
 pub(super) fn run(args: &InsightsArgs, now: i64, open: Open<'_>, out: &mut dyn Write) -> Result<Exit, Failure> {
@@ -29,7 +29,7 @@ pub(super) fn run(args: &InsightsArgs, now: i64, open: Open<'_>, out: &mut dyn W
 
 fn list(args: &ListArgs, now: i64, open: Open<'_>, out: &mut dyn Write) -> Result<Exit, Failure> {
     let filter = filter(args, now)?;
-    let reader = open(&config::load(&args.location.inputs())?.data_dir)?;
+    let reader = open(&config::load(&args.location.inputs())?)?;
     let insights = read(reader.as_ref(), &filter, args.limit.unwrap_or(DEFAULT_LIMIT) as usize)?;
     exit::written(match OutputFormat::or_suited(args.output_format) {
         OutputFormat::Ndjson => insights.iter().try_for_each(|insight| records(insight, out)),
@@ -81,7 +81,7 @@ fn filter(args: &ListArgs, now: i64) -> Result<Filter, Failure> {
 }
 
 fn show(args: &ShowArgs, open: Open<'_>, out: &mut dyn Write) -> Result<Exit, Failure> {
-    let reader = open(&config::load(&args.location.inputs())?.data_dir)?;
+    let reader = open(&config::load(&args.location.inputs())?)?;
     let Some(view) = reader.insight(&args.id).map_err(failed)? else {
         return Err(Failure::Usage(format!("there is no insight {}", args.id)));
     };
@@ -174,7 +174,7 @@ impl Facts {
             kind: format!("{what} {direction}"),
             rate: rate(&statistics["insight"]["average"]),
             baseline: rate(&statistics["baseline"]["average"]),
-            account: text(&newest["recipientAccountId"]),
+            account: named(&text(&newest["recipientAccountId"]), insight.alias.as_deref()),
             region: text(&newest["awsRegion"]),
             api: format!("{}:{}{code}", source.trim_end_matches(".amazonaws.com"), text(&details["eventName"])),
         }
@@ -218,6 +218,10 @@ fn describe(view: &IncidentView, out: &mut dyn Write) -> io::Result<()> {
     }
     if let Some(mute) = &view.insight.muted_by {
         writeln!(out, "muted by  {}", plain(mute))?;
+    }
+    if !view.explanation.is_empty() {
+        writeln!(out)?;
+        view.explanation.iter().try_for_each(|sentence| writeln!(out, "{}", plain(sentence)))?;
     }
     let newest = view.insight.end.as_ref().or(view.insight.start.as_ref());
     let record: Value = newest.and_then(|record| serde_json::from_str(record.get()).ok()).unwrap_or_default();
@@ -296,6 +300,7 @@ mod tests {
             end: None,
             revision: 0,
             muted_by: None,
+            alias: None,
         };
         for (width, lines) in [(Some(80), 3), (Some(200), 2), (None, 2)] {
             let mut out = Vec::new();

@@ -5,8 +5,11 @@
 use trailsight_schemas::insight::{EndReason, Extension, InsightEvent, InsightType, Sensitivity, State};
 use trailsight_schemas::time::format_rfc3339;
 
-/// One line: when, how unusual, what, how much against how much before, where, by whom.
-pub(super) fn line(event: &InsightEvent) -> String {
+pub(super) use crate::explain::printable;
+
+/// One line: when, how unusual, what, how much against how much before, where, by whom. `alias` is what people call
+/// the account.
+pub(super) fn line(event: &InsightEvent, alias: Option<&str>) -> String {
     let details = &event.details;
     let statistics = &details.statistics;
     let time = format_rfc3339(event.event_time);
@@ -18,7 +21,7 @@ pub(super) fn line(event: &InsightEvent) -> String {
         (InsightType::ApiErrorRate, Some(code)) => format!("{service}:{} {code}", details.event_name),
         _ => format!("{service}:{}", details.event_name),
     };
-    let place = format!("{} {}", event.recipient_account_id, event.aws_region);
+    let place = format!("{} {}", named(&event.recipient_account_id, alias), event.aws_region);
     let text = match details.state {
         State::Start => {
             let by = ours.and_then(|ours| ours.principals.first()).map(|principal| {
@@ -47,6 +50,11 @@ pub(super) fn line(event: &InsightEvent) -> String {
     printable(&text)
 }
 
+/// `payments-production (111122223333)`, or the id alone.
+pub(super) fn named(account: &str, alias: Option<&str>) -> String {
+    alias.map_or_else(|| account.to_owned(), |alias| format!("{alias} ({account})"))
+}
+
 /// That it is told by another, or how many it tells.
 fn company(ours: &Extension) -> String {
     let members = ours.members.len() as u64 + u64::from(ours.members_omitted);
@@ -60,18 +68,6 @@ fn company(ours: &Extension) -> String {
 /// Whether an insight of this level is told to somebody who listens at `loosest`.
 pub(super) fn told(event: &InsightEvent, loosest: Sensitivity) -> bool {
     event.trailsight.as_ref().is_none_or(|ours| ours.sensitivity <= loosest)
-}
-
-/// Replaces what a terminal might obey.
-pub(super) fn printable(text: &str) -> String {
-    text.chars()
-        .map(|character| if character.is_control() || is_format(character) { '\u{fffd}' } else { character })
-        .collect()
-}
-
-/// Bidirectional overrides and invisible characters, which make a line read as another.
-fn is_format(character: char) -> bool {
-    matches!(character, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
 }
 
 /// Enough digits to compare, no more.

@@ -4,7 +4,7 @@
 //! So the same records give the same bytes, however they are cut into files and whoever reads them when.
 //! `--from` and `--to` say which events are judged and told: earlier ones still teach.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::io::{BufWriter, Write};
 use std::sync::Arc;
 
@@ -17,7 +17,7 @@ use super::args::{InsightFormatArg, OutputFormat, ReplayArgs};
 use super::exit::{Exit, Failure, written};
 use super::line::{line, told};
 use super::reading::{self, Read, Reading, Stopwatch, Summary};
-use crate::config::{self, Config, Inputs as ConfigInputs};
+use crate::config::{self, AccountConfig, Config, Inputs as ConfigInputs};
 use crate::detect::Detect;
 use crate::ingest::Dedup;
 use crate::journal::Detected;
@@ -47,7 +47,7 @@ pub(super) fn run(args: &ReplayArgs) -> Result<Exit, Failure> {
     };
     let mut read = reading.read(&Stop::default())?;
     let rejects = std::mem::take(&mut read.rejects);
-    let mut printer = Printer::new(args);
+    let mut printer = Printer::new(args, &config);
     let summary = match &args.write_state {
         Some(_) => super::backfill::teach(&config, read, &reading, &mut |detected| printer.print(detected))?,
         None => judge(&config, read, args.to, &mut |detected| printer.print(detected))?,
@@ -141,7 +141,10 @@ struct Printer {
     out: BufWriter<std::io::Stdout>,
     format: OutputFormat,
     insight_format: InsightFormat,
-    loosest: Sensitivity,
+    /// As it was asked for.
+    loosest: Option<Sensitivity>,
+    /// What the configuration calls accounts, and how loose they are.
+    accounts: BTreeMap<String, AccountConfig>,
     from: Option<i64>,
     /// Of insights that speak for themselves.
     strictest: HashMap<Uuid, Sensitivity>,
@@ -153,7 +156,7 @@ struct Printer {
 }
 
 impl Printer {
-    fn new(args: &ReplayArgs) -> Printer {
+    fn new(args: &ReplayArgs, config: &Config) -> Printer {
         Printer {
             out: BufWriter::new(std::io::stdout()),
             format: OutputFormat::or_suited(args.output_format),
@@ -161,7 +164,8 @@ impl Printer {
                 InsightFormatArg::Full => InsightFormat::Full,
                 InsightFormatArg::Aws => InsightFormat::Aws,
             },
-            loosest: crate::service::sensitivity(args.sensitivity.into()),
+            loosest: args.sensitivity.map(|level| crate::service::sensitivity(level.into())),
+            accounts: config.accounts.clone(),
             from: args.from,
             strictest: HashMap::new(),
             folded: std::collections::HashSet::new(),
@@ -185,7 +189,7 @@ impl Printer {
                     let strictest = self.strictest.entry(incident).or_insert(ours.sensitivity);
                     *strictest = (*strictest).min(ours.sensitivity);
                 }
-                if !told(event, self.loosest) {
+                if !told(event, self.loosest_of(&event.recipient_account_id)) {
                     return;
                 }
                 self.begun.insert(incident);
@@ -197,9 +201,17 @@ impl Printer {
             return;
         }
         self.result = match self.format {
-            OutputFormat::Human => writeln!(self.out, "{}", line(event)),
+            OutputFormat::Human => {
+                let alias = self.accounts.get(&event.recipient_account_id).and_then(|own| own.alias.as_deref());
+                writeln!(self.out, "{}", line(event, alias))
+            }
             OutputFormat::Ndjson => writeln!(self.out, "{}", event.to_json(self.insight_format)),
         };
+    }
+
+    fn loosest_of(&self, account: &str) -> Sensitivity {
+        let own = self.accounts.get(account).and_then(|own| own.sensitivity);
+        self.loosest.or(own.map(crate::service::sensitivity)).unwrap_or(Sensitivity::Medium)
     }
 
     fn incidents(&self) -> [u64; 3] {

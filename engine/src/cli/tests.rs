@@ -32,6 +32,7 @@ fn incident(number: u32) -> Insight {
         end,
         revision: 0,
         muted_by: None,
+        alias: None,
     }
 }
 
@@ -56,6 +57,7 @@ impl InsightReader for History {
         };
         let view = IncidentView {
             insight: incident(0),
+            explanation: vec!["Delete\u{1b}[2JIt was called.".into()],
             records: vec![raw(START), raw(END)],
             minutes: Vec::new(),
             deliveries: vec![delivery],

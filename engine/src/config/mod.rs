@@ -23,8 +23,8 @@ pub use example::{EXAMPLE, schema};
 pub use layer::PREFIX;
 pub use memory::{MemoryBound, Share};
 pub use resolve::{
-    Config, Detection, HttpConfig, KafkaSinkConfig, KafkaSourceConfig, LogConfig, MatchConfig, MuteConfig, RouteConfig,
-    SinkConfig, SinkKind, SourceConfig, SourceKind, Start, TokenConfig, WebhookConfig,
+    AccountConfig, Config, Detection, HttpConfig, KafkaSinkConfig, KafkaSourceConfig, LogConfig, MatchConfig,
+    MuteConfig, RouteConfig, SinkConfig, SinkKind, SourceConfig, SourceKind, Start, TokenConfig, WebhookConfig,
 };
 
 pub(crate) use check::nearest;

@@ -3,6 +3,8 @@
 use super::*;
 use secrecy::ExposeSecret;
 
+mod accounts;
+
 fn with(text: &str, environment: &[(&str, &str)]) -> Result<Config, ConfigError> {
     let environment = environment.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
     load_text(text, &Inputs { environment, ..Inputs::default() })
@@ -418,6 +420,12 @@ fn absent_keys(path: &str, schema: &serde_json::Value, tree: &serde_json::Value,
         match tree.as_object().into_iter().flat_map(|tables| tables.values()).find(|table| table["type"] == *tag) {
             Some(found) => absent_keys(&format!("{path}.{tag}"), variant, found, absent),
             None => absent.push(format!("{path}.{tag}")),
+        }
+    }
+    if schema["additionalProperties"]["properties"].is_object() {
+        match tree.as_object().and_then(|tables| tables.values().next()) {
+            Some(found) => absent_keys(&format!("{path}.KEY"), &schema["additionalProperties"], found, absent),
+            None => absent.push(format!("{path}.KEY")),
         }
     }
     if let Some(items) = tree.as_array().filter(|_| schema["items"].is_object()) {

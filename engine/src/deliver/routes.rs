@@ -22,12 +22,27 @@ use crate::journal::{Addressed, Detected};
 pub struct RouteSpec {
     /// Names of sinks.
     pub sinks: Vec<String>,
-    /// Loosest level that its sinks are told of.
-    pub sensitivity: Sensitivity,
+    /// Loosest level that its sinks are told of; none: that of [`Levels`].
+    pub sensitivity: Option<Sensitivity>,
     /// What it owns.
     pub matches: MatchSpec,
     /// Whether later routes see what it owns; the key `continue`.
     pub continue_: bool,
+}
+
+/// The loosest level that is told where a route names none.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Levels {
+    /// Of most accounts.
+    pub usual: Sensitivity,
+    /// Of accounts that have one of their own, by id.
+    pub of_accounts: BTreeMap<String, Sensitivity>,
+}
+
+impl Levels {
+    fn of(&self, account: &str) -> Sensitivity {
+        self.of_accounts.get(account).copied().unwrap_or(self.usual)
+    }
 }
 
 /// What routing needs to know of a sink.
@@ -47,29 +62,30 @@ pub struct Router {
     routes: Vec<Route>,
     mutes: Vec<Mute>,
     sinks: Vec<SinkSpec>,
+    levels: Levels,
 }
 
 #[derive(Clone, Debug)]
 struct Route {
     sinks: Vec<String>,
-    sensitivity: Sensitivity,
+    sensitivity: Option<Sensitivity>,
     matcher: Matcher,
     continue_: bool,
 }
 
 impl Router {
-    /// Compiles the rules. Without routes every sink is told of everything at `sensitivity` or stricter. All
-    /// that is wrong is reported at once.
+    /// Compiles the rules. Without routes every sink is told of everything at the level of its account or
+    /// stricter. All that is wrong is reported at once.
     pub fn new(
         routes: &[RouteSpec],
         mutes: &[MuteSpec],
         sinks: &[SinkSpec],
-        sensitivity: Sensitivity,
+        levels: Levels,
     ) -> Result<Router, Vec<RuleError>> {
         let mut problems = Vec::new();
         let everything = RouteSpec {
             sinks: sinks.iter().map(|sink| sink.name.clone()).collect(),
-            sensitivity,
+            sensitivity: None,
             matches: MatchSpec::default(),
             continue_: false,
         };
@@ -80,7 +96,10 @@ impl Router {
             rules.map(|(at, spec)| Route::checked(at, spec, sinks, &mut problems)).collect()
         };
         let mutes = mutes.iter().enumerate().map(|(at, spec)| Mute::new(at, spec, &mut problems)).collect();
-        if problems.is_empty() { Ok(Router { routes: compiled, mutes, sinks: sinks.to_vec() }) } else { Err(problems) }
+        if !problems.is_empty() {
+            return Err(problems);
+        }
+        Ok(Router { routes: compiled, mutes, sinks: sinks.to_vec(), levels })
     }
 
     /// Addresses insights in the order in which they were found. `now_ms` is the wall time of the entry that
@@ -138,9 +157,10 @@ impl Router {
     /// were told of its lead, the lead tells it.
     fn first_told(&self, event: &InsightEvent, told: &BTreeSet<String>, by_lead: &BTreeSet<String>) -> Vec<String> {
         let level = event.trailsight.as_ref().map_or(Sensitivity::High, |own| own.sensitivity);
+        let usual = self.levels.of(&event.recipient_account_id);
         let mut sinks: Vec<String> = Vec::new();
         for route in self.routes.iter().filter(|route| route.matcher.agrees(event)) {
-            for sink in route.sinks.iter().filter(|_| level <= route.sensitivity) {
+            for sink in route.sinks.iter().filter(|_| level <= route.sensitivity.unwrap_or(usual)) {
                 let from_lead = by_lead.contains(sink) && !self.is_for_machines(sink);
                 if !told.contains(sink) && !from_lead && !sinks.contains(sink) && self.carries(sink, event) {
                     sinks.push(sink.clone());

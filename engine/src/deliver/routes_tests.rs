@@ -15,11 +15,16 @@ fn sinks() -> Vec<SinkSpec> {
 
 fn route(sinks: &[&str], sensitivity: Sensitivity) -> RouteSpec {
     let sinks = sinks.iter().map(|sink| (*sink).into()).collect();
-    RouteSpec { sinks, sensitivity, matches: MatchSpec::default(), continue_: false }
+    RouteSpec { sinks, sensitivity: Some(sensitivity), matches: MatchSpec::default(), continue_: false }
+}
+
+fn levels() -> Levels {
+    let of_accounts = BTreeMap::from([("444455556666".to_owned(), High)]);
+    Levels { usual: Medium, of_accounts }
 }
 
 fn router(routes: &[RouteSpec], mutes: &[MuteSpec]) -> Router {
-    Router::new(routes, mutes, &sinks(), Medium).expect("valid rules")
+    Router::new(routes, mutes, &sinks(), levels()).expect("valid rules")
 }
 
 fn start(level: Sensitivity, told: Option<Sensitivity>) -> Detected {
@@ -47,6 +52,21 @@ fn story(router: &Router, steps: Vec<Detected>) -> Vec<String> {
         );
     }
     said
+}
+
+#[test]
+fn an_account_has_a_level_of_its_own_where_the_route_names_none() {
+    let told = |router: &Router, level, account: &str| {
+        let mut detected = start(level, None);
+        detected.event.recipient_account_id = account.to_owned();
+        story(router, vec![detected]).remove(0)
+    };
+    let open = RouteSpec { sensitivity: None, ..route(&["chat"], Low) };
+    for (routes, hears) in [(vec![], "aws chat pager"), (vec![open], "chat"), (vec![route(&["chat"], Low)], "")] {
+        let router = router(&routes, &[]);
+        assert_eq!(told(&router, High, "444455556666"), hears);
+        assert_eq!(told(&router, High, "111122223333"), "");
+    }
 }
 
 #[test]
@@ -142,7 +162,7 @@ fn all_that_is_wrong_is_said_at_once() {
     bad.matches.region = vec!["[".into()];
     let mut muted = mute("m", MatchSpec::default());
     muted.matches.name = vec!["{".into()];
-    let problems = Router::new(&[route(&[], Low), bad], &[muted], &sinks(), Medium).expect_err("four mistakes");
+    let problems = Router::new(&[route(&[], Low), bad], &[muted], &sinks(), levels()).expect_err("four mistakes");
     let texts: Vec<String> = problems.iter().map(RuleError::to_string).collect();
     assert_eq!(texts[0], "routes[0]: sinks: at least one is needed");
     assert_eq!(texts[1], "routes[1]: sinks: `chta` is not one of the sinks aws, chat, pager");

@@ -77,6 +77,8 @@ pub struct Insight {
     pub revision: u32,
     /// The mute that kept it from people.
     pub muted_by: Option<String>,
+    /// What the configuration calls its account.
+    pub alias: Option<String>,
 }
 
 /// One incident with everything that is known of it.
@@ -84,6 +86,9 @@ pub struct Insight {
 pub struct IncidentView {
     /// Start and End; attributions are in them.
     pub insight: Insight,
+    /// What it says, in sentences: what came, what was expected, which test decided and from what it would have
+    /// fired, how often chance does this.
+    pub explanation: Vec<String>,
     /// Every record of it, in the order in which they were recorded.
     #[schemars(with = "Vec<Map<String, Value>>")]
     pub records: Vec<Box<RawValue>>,

@@ -51,7 +51,7 @@ fn id() -> Uuid {
 
 fn incident() -> Insight {
     let start = Some(RawValue::from_string(START.to_owned()).unwrap());
-    Insight { shared_event_id: id(), start, end: None, revision: 0, muted_by: None }
+    Insight { shared_event_id: id(), start, end: None, revision: 0, muted_by: None, alias: None }
 }
 
 impl InsightReader for Fake {
@@ -70,7 +70,13 @@ impl InsightReader for Fake {
 
     fn insight(&self, shared_event_id: &Uuid) -> Result<Option<IncidentView>, QueryError> {
         let records = vec![RawValue::from_string(START.to_owned()).unwrap()];
-        let view = IncidentView { insight: incident(), records, minutes: Vec::new(), deliveries: Vec::new() };
+        let view = IncidentView {
+            insight: incident(),
+            explanation: Vec::new(),
+            records,
+            minutes: Vec::new(),
+            deliveries: Vec::new(),
+        };
         Ok((*shared_event_id == id()).then_some(view))
     }
 }

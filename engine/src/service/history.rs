@@ -1,13 +1,16 @@
 //! The insight history of a data directory in the form that HTTP and `insights` ask for it. It reads beside
 //! whoever writes and takes no lock.
 
-use std::path::{Path, PathBuf};
+use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 use serde_json::value::RawValue;
 use trailsight_schemas::insight::{InsightEvent, State};
 use trailsight_schemas::time::{Minute, format_rfc3339};
 use uuid::Uuid;
 
+use crate::config::Config;
+use crate::explain::explain;
 use crate::http::{Delivery, Filter, IncidentView, Insight, InsightReader, MinuteCount, Page, QueryError};
 use crate::journal::JournalError;
 use crate::journal::history::{self, Incident, Record};
@@ -22,13 +25,28 @@ const MOST_MINUTES: i64 = 1440;
 pub struct History {
     insights: history::History,
     data_dir: PathBuf,
+    /// What the configuration calls accounts, by id.
+    aliases: BTreeMap<String, String>,
 }
 
 impl History {
-    /// Opens what is there.
-    pub fn open(data_dir: &Path) -> Result<History, JournalError> {
-        let insights = history::History::open_read_only(data_dir)?;
-        Ok(History { insights, data_dir: data_dir.to_owned() })
+    /// Opens what is there in the data directory.
+    pub fn open(config: &Config) -> Result<History, JournalError> {
+        let insights = history::History::open_read_only(&config.data_dir)?;
+        let aliases = config.accounts.iter().filter_map(|(id, account)| Some((id.clone(), account.alias.clone()?)));
+        Ok(History { insights, data_dir: config.data_dir.clone(), aliases: aliases.collect() })
+    }
+
+    fn insight(&self, incident: &Incident) -> Result<Insight, QueryError> {
+        let newest = incident.end.as_ref().or(incident.start.as_ref());
+        Ok(Insight {
+            shared_event_id: incident.shared_event_id,
+            start: incident.start.as_ref().map(raw).transpose()?,
+            end: incident.end.as_ref().map(raw).transpose()?,
+            revision: newest.map_or(0, |record| record.revision),
+            muted_by: newest.and_then(|record| record.muted_by.clone()),
+            alias: newest.and_then(|record| self.aliases.get(&account_of(record)?).cloned()),
+        })
     }
 
     /// Observed calls of a series, by its path; nothing where there is no minute history.
@@ -65,7 +83,7 @@ impl History {
 impl InsightReader for History {
     fn insights(&self, filter: &Filter, limit: usize, cursor: Option<&str>) -> Result<Page, QueryError> {
         let (incidents, next) = self.insights.insights(filter, limit, cursor).map_err(failed)?;
-        Ok(Page { insights: incidents.iter().map(insight).collect::<Result<_, _>>()?, next })
+        Ok(Page { insights: incidents.iter().map(|incident| self.insight(incident)).collect::<Result<_, _>>()?, next })
     }
 
     fn insight(&self, shared_event_id: &Uuid) -> Result<Option<IncidentView>, QueryError> {
@@ -74,7 +92,8 @@ impl InsightReader for History {
         let mut records: Vec<&Record> = incident.revisions.iter().chain(&incident.start).chain(&incident.end).collect();
         records.sort_by_key(|record| (record.state == State::End, record.revision));
         Ok(Some(IncidentView {
-            insight: insight(&incident)?,
+            insight: self.insight(&incident)?,
+            explanation: explanation(&incident),
             records: records.into_iter().map(raw).collect::<Result<_, _>>()?,
             minutes: self.picture(&incident),
             deliveries: deliveries.into_iter().filter_map(delivery).collect(),
@@ -82,15 +101,20 @@ impl InsightReader for History {
     }
 }
 
-fn insight(incident: &Incident) -> Result<Insight, QueryError> {
-    let newest = incident.end.as_ref().or(incident.start.as_ref());
-    Ok(Insight {
-        shared_event_id: incident.shared_event_id,
-        start: incident.start.as_ref().map(raw).transpose()?,
-        end: incident.end.as_ref().map(raw).transpose()?,
-        revision: newest.map_or(0, |record| record.revision),
-        muted_by: newest.and_then(|record| record.muted_by.clone()),
-    })
+fn account_of(record: &Record) -> Option<String> {
+    #[derive(serde::Deserialize)]
+    struct Of {
+        #[serde(rename = "recipientAccountId")]
+        account: String,
+    }
+    serde_json::from_str::<Of>(&record.json).ok().map(|of| of.account)
+}
+
+/// Of the newest Start, then of the End.
+fn explanation(incident: &Incident) -> Vec<String> {
+    let records = [&incident.start, &incident.end].into_iter().flatten();
+    let events = records.filter_map(|record| InsightEvent::parse(record.json.as_bytes()).ok());
+    events.flat_map(|event| explain(&event)).collect()
 }
 
 fn raw(record: &Record) -> Result<Box<RawValue>, QueryError> {

@@ -83,7 +83,7 @@ impl Service {
             state.damaged.push(missing);
         }
         let metrics = Arc::new(Metrics::new(&names(config))?);
-        let history = History::open(&config.data_dir)?;
+        let history = History::open(config)?;
         let shared = Arc::new(Shared::new(config, metrics.clone(), &clock, history, stop.clone()));
         shared.baseline(state.spine.detect());
         let configured: Vec<String> = config.sources.iter().map(|source| source.name.clone()).collect();

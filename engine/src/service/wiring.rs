@@ -14,7 +14,7 @@ use crate::deliver::matching::MatchSpec;
 use crate::deliver::mutes::MuteSpec;
 use crate::deliver::ordered::Output;
 use crate::deliver::outbox::Row;
-use crate::deliver::routes::{RouteSpec, Router, SinkSpec};
+use crate::deliver::routes::{Levels, RouteSpec, Router, SinkSpec};
 use crate::deliver::scheduler::Limits;
 use crate::deliver::sinks::{KafkaOutput, KafkaSpec, Kind, Sink, Stdout, Webhook, WebhookSpec, send_alone};
 
@@ -30,7 +30,7 @@ pub(super) fn router(config: &Config) -> anyhow::Result<Router> {
         .iter()
         .map(|route| RouteSpec {
             sinks: route.sinks.clone(),
-            sensitivity: sensitivity(route.sensitivity),
+            sensitivity: route.sensitivity.map(sensitivity),
             matches: matches(&route.matches),
             continue_: route.continues,
         })
@@ -57,7 +57,9 @@ pub(super) fn router(config: &Config) -> anyhow::Result<Router> {
             machine: sink.kind.is_for_machines(),
         })
         .collect();
-    Router::new(&routes, &mutes, &sinks, sensitivity(config.detection.sensitivity)).map_err(|errors| {
+    let own = config.accounts.iter().filter_map(|(id, account)| Some((id.clone(), sensitivity(account.sensitivity?))));
+    let levels = Levels { usual: sensitivity(config.detection.sensitivity), of_accounts: own.collect() };
+    Router::new(&routes, &mutes, &sinks, levels).map_err(|errors| {
         let all: Vec<String> = errors.iter().map(ToString::to_string).collect();
         anyhow::anyhow!(all.join("\n"))
     })

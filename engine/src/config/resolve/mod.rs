@@ -14,6 +14,7 @@ use super::secret::{REDACTED, Secret};
 use super::units::Span;
 use super::written::{Level, Limits, LogFormat, Role, Written};
 
+mod accounts;
 mod kafka;
 mod rules;
 mod serving;
@@ -21,6 +22,7 @@ mod settings;
 mod sinks;
 mod sources;
 
+pub use accounts::AccountConfig;
 pub use kafka::{KafkaSourceConfig, Start};
 pub use rules::{MatchConfig, MuteConfig, RouteConfig};
 pub use sinks::{KafkaSinkConfig, SinkConfig, SinkKind, WebhookConfig};
@@ -39,6 +41,8 @@ pub struct Config {
     pub sources: Vec<SourceConfig>,
     /// What is unusual.
     pub detection: Detection,
+    /// By id.
+    pub accounts: BTreeMap<String, AccountConfig>,
     /// In the order of their names.
     pub sinks: Vec<SinkConfig>,
     /// In the order of the file; empty: every sink gets everything at `detection.sensitivity`.
@@ -115,6 +119,11 @@ impl Config {
             Ok(text) => text,
             Err(error) => format!("# cannot be written as TOML: {error}\n"),
         }
+    }
+
+    /// What people call an account.
+    pub fn alias(&self, account: &str) -> Option<&str> {
+        self.accounts.get(account)?.alias.as_deref()
     }
 
     /// What memory this configuration can come to need.
@@ -200,7 +209,7 @@ impl Context<'_> {
 
 /// Makes a [`Config`] of what was written; it is whole only when no problem was added.
 pub(super) fn resolve(
-    written: Written,
+    mut written: Written,
     layers: &Layers,
     variables: &BTreeMap<String, String>,
     problems: &mut Vec<Problem>,
@@ -214,6 +223,8 @@ pub(super) fn resolve(
     let dead_letter_topic = sinks::dead_letter(&mut context, &written.dead_letter);
     let (routes, mutes) = rules::resolve(&mut context, &written);
     let detection = settings::detection(&mut context, &written.detection);
+    let accounts = accounts::resolve(&mut context, &written.accounts, &written.detection);
+    accounts::effective(&mut written.accounts, &accounts);
     let http = serving::http(&mut context, &written.http);
     let log = serving::log(&mut context, &written.log);
     settings::limits(&mut context, &written.limits);
@@ -223,6 +234,7 @@ pub(super) fn resolve(
         snapshot_interval: written.snapshot_interval.duration(),
         sources,
         detection,
+        accounts,
         sinks,
         routes,
         mutes,

@@ -17,8 +17,8 @@ pub type MatchConfig = Match;
 pub struct RouteConfig {
     /// Names of configured sinks.
     pub sinks: Vec<String>,
-    /// The loosest level that is told.
-    pub sensitivity: Level,
+    /// The loosest level that is told; none: that of the account, or of `detection`.
+    pub sensitivity: Option<Level>,
     /// Go on to the next route after a match.
     pub continues: bool,
     /// What it is for.
@@ -49,8 +49,7 @@ pub(super) fn resolve(context: &mut Context<'_>, written: &Written) -> (Vec<Rout
     let named = context.layers.tree["sinks"].as_object();
     let sinks: BTreeSet<String> = named.into_iter().flat_map(|sinks| sinks.keys().cloned()).collect();
     let routes = written.routes.iter().enumerate();
-    let routes =
-        routes.map(|(position, route)| self::route(context, position, route, &sinks, written.detection.sensitivity));
+    let routes = routes.map(|(position, route)| self::route(context, position, route, &sinks));
     let routes = routes.collect();
     let mut names = BTreeSet::new();
     let mutes = written.mutes.iter().enumerate();
@@ -58,13 +57,7 @@ pub(super) fn resolve(context: &mut Context<'_>, written: &Written) -> (Vec<Rout
     (routes, mutes)
 }
 
-fn route(
-    context: &mut Context<'_>,
-    position: usize,
-    route: &Route,
-    sinks: &BTreeSet<String>,
-    default: Level,
-) -> RouteConfig {
+fn route(context: &mut Context<'_>, position: usize, route: &Route, sinks: &BTreeSet<String>) -> RouteConfig {
     let key = format!("routes[{position}]");
     for sink in route.sinks.iter().filter(|sink| !sinks.contains(*sink)) {
         let problem = match nearest(sink, sinks.iter().map(String::as_str)) {
@@ -77,7 +70,7 @@ fn route(
     matches(context, &format!("{key}.match"), &route.matches);
     RouteConfig {
         sinks: route.sinks.clone(),
-        sensitivity: route.sensitivity.unwrap_or(default),
+        sensitivity: route.sensitivity,
         continues: route.continues,
         matches: route.matches.clone(),
     }

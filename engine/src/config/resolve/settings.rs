@@ -9,12 +9,7 @@ const AHEAD: i64 = 24 * 3600;
 
 pub(super) fn detection(context: &mut Context<'_>, written: &written::Detection) -> super::Detection {
     let written::Budgets { low, medium, high } = written.budgets;
-    for (key, value, least) in [("medium", medium, low), ("high", high, medium)] {
-        if value < least {
-            let key = format!("detection.budgets.{key}");
-            context.problem(key, value, "is below the budget of the stricter level", &format!("{least} or more"));
-        }
-    }
+    in_order(context, "detection.budgets", [low, medium, high]);
     for (position, source) in written.data_events.iter().enumerate() {
         if !source.contains('.') || source.chars().any(|character| character.is_whitespace() || character == '*') {
             let key = format!("detection.data_events[{position}]");
@@ -29,6 +24,16 @@ pub(super) fn detection(context: &mut Context<'_>, written: &written::Detection)
         data_events: written.data_events.clone(),
         partitions: written.partitions,
         budgets: [low, medium, high],
+    }
+}
+
+/// A looser level has no smaller budget than a stricter one.
+pub(super) fn in_order(context: &mut Context<'_>, key: &str, [low, medium, high]: [f64; 3]) {
+    for (level, value, least) in [("medium", medium, low), ("high", high, medium)] {
+        if value < least {
+            let key = format!("{key}.{level}");
+            context.problem(key, value, "is below the budget of the stricter level", &format!("{least} or more"));
+        }
     }
 }
 
@@ -52,6 +57,7 @@ pub(super) fn limits(context: &mut Context<'_>, limits: &Limits) {
 impl Config {
     /// What decides which insights follow from the journal; it is written there as an epoch.
     pub fn detect_settings(&self) -> detect::settings::Settings {
+        let own = self.accounts.iter().filter_map(|(id, account)| Some((id.clone(), account.budgets?)));
         let teachers = self.mutes.iter().filter(|mute| !mute.learn);
         detect::settings::Settings {
             allowed_lateness: self.detection.allowed_lateness,
@@ -64,7 +70,7 @@ impl Config {
             partitions: self.detection.partitions,
             unlearned: teachers.map(unlearned).collect(),
             public_url: self.http.public_url.clone(),
-            account_budgets: std::collections::BTreeMap::new(),
+            account_budgets: own.collect(),
         }
     }
 

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::units::Span;
 
+mod accounts;
 mod kafka;
 mod dead_letter;
 mod limits;
@@ -19,6 +20,7 @@ mod serving;
 mod sinks;
 mod sources;
 
+pub use accounts::{Account, OwnBudgets};
 pub use dead_letter::{DeadLetter, DeadLetterTopic};
 pub use kafka::{GroupProtocol, KafkaSource, Mechanism, OnGap, Sasl, Tls};
 pub use limits::Limits;
@@ -26,6 +28,9 @@ pub use rules::{Match, Mute, Route};
 pub use serving::{Http, Log, LogFormat, Metrics, Role, Token};
 pub use sinks::{CreateTopic, InsightFormat, KafkaSink, Sink, Stdout, Webhook, WebhookFormat};
 pub use sources::{Files, Simulated, Source};
+
+/// Most accounts of which a configuration may say something: an AWS organization has up to 10,000.
+pub const MOST_ACCOUNTS: usize = 10_000;
 
 /// The whole file. Every key has a default.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
@@ -43,6 +48,9 @@ pub struct Written {
     pub sources: BTreeMap<String, Source>,
     /// What is unusual.
     pub detection: Detection,
+    /// What is known of single accounts; the key is the account's id.
+    #[schemars(extend("maxProperties" = MOST_ACCOUNTS))]
+    pub accounts: BTreeMap<String, Account>,
     /// Where insights go; the key is the sink's name.
     pub sinks: BTreeMap<String, Sink>,
     /// Where dead letters go besides the files in the data directory.
@@ -119,6 +127,7 @@ impl Default for Written {
             snapshot_interval: Span::minutes(10),
             sources: BTreeMap::new(),
             detection: Detection::default(),
+            accounts: BTreeMap::new(),
             sinks: BTreeMap::new(),
             dead_letter: DeadLetter::default(),
             http: Http::default(),
