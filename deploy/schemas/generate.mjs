@@ -1,7 +1,7 @@
 // Writes the JSON Schemas beside this file from published TypeScript types, whose versions are pinned here.
-// They are what the dashboards and the manifests of the Prometheus operator are validated against.
+// They are what dashboards, manifests of the Prometheus operator and bodies of webhooks are validated against.
 //
-//   node deploy/schemas/generate.mjs          needs node 20 and npm; the packages go to target/tools/schemas
+//   node deploy/schemas/generate.mjs          needs node 20, npm and cargo; the packages go to target/tools/schemas
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
@@ -10,6 +10,9 @@ import { fileURLToPath } from 'node:url';
 const versions = {
   '@grafana/grafana-foundation-sdk': '0.0.21', // Apache-2.0
   '@kubernetes-models/prometheus-operator': '6.0.0', // MIT
+  '@pagerduty/pdjs': '2.2.4', // Apache-2.0
+  '@slack/types': '3.2.0', // MIT
+  'discord-api-types': '0.38.57', // MIT
   'ts-json-schema-generator': '2.4.0',
 };
 const here = dirname(fileURLToPath(import.meta.url));
@@ -87,3 +90,36 @@ write('prometheus-operator.json', version(operator), monitoring, {
   then: { $ref: '#/definitions/rule.Root' },
   else: { $ref: '#/definitions/monitor.Root' },
 });
+
+// Bodies of webhooks, by the receivers' own types.
+const slack = '@slack/types';
+write('slack-message.json', version(slack), schema('KnownBlock', slack), {
+  type: 'object',
+  properties: {
+    text: { type: 'string' },
+    blocks: { type: 'array', items: { $ref: '#/definitions/Root' } },
+    unfurl_links: { type: 'boolean' },
+    unfurl_media: { type: 'boolean' },
+  },
+  required: ['text'],
+  additionalProperties: false,
+});
+const discord = 'discord-api-types';
+const root = { $ref: '#/definitions/Root' };
+write('discord-message.json', version(discord), schema('RESTPostAPIWebhookWithTokenJSONBody', `${discord}/v10`), root);
+const pager = '@pagerduty/pdjs';
+write('pagerduty-event.json', version(pager), schema('EventPayloadV2', `${pager}/build/src/events`), root);
+
+// Microsoft publishes the schema of adaptive cards as it is; a crate (MIT) carries it.
+const cards = join(work, 'cards');
+const carrier = 'adaptive-card-core';
+mkdirSync(join(cards, 'src'), { recursive: true });
+writeFileSync(join(cards, 'src/lib.rs'), '');
+writeFileSync(
+  join(cards, 'Cargo.toml'),
+  `[package]\nname = "cards"\nedition = "2024"\n[dependencies]\n${carrier} = "=0.1.0"\n[workspace]\n`,
+);
+execFileSync('cargo', ['vendor', '--quiet'], { cwd: cards });
+const published = readFileSync(join(cards, 'vendor', carrier, 'data/adaptive-card-v1.6.schema.json'), 'utf8');
+const { $schema, $comment, definitions, ...rest } = JSON.parse(published, (key, value) => (isProse(key, value) ? undefined : value));
+write('adaptive-card.json', 'version 1.6 of the schema of adaptive cards', definitions, rest);

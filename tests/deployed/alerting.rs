@@ -17,10 +17,10 @@ use crate::service::{Service, eventually, setup};
 
 /// What came, by the receiver it was meant for.
 #[derive(Clone, Default)]
-struct Messages(Arc<Mutex<Vec<(String, String)>>>);
+pub(super) struct Messages(Arc<Mutex<Vec<(String, String)>>>);
 
 impl Messages {
-    async fn listen(&self) -> String {
+    pub(super) async fn listen(&self) -> String {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let url = format!("http://{}", listener.local_addr().expect("an address"));
         let router = Router::new().route("/{receiver}", post(Messages::take)).with_state(self.clone());
@@ -34,7 +34,7 @@ impl Messages {
     }
 
     /// Waits for a message to `receiver` that holds all of `words`.
-    async fn until(&self, receiver: &str, words: &[&str]) -> Value {
+    pub(super) async fn until(&self, receiver: &str, words: &[&str]) -> Value {
         let found = eventually(async || {
             let messages = self.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
             let body =

@@ -288,6 +288,12 @@ pub enum SinksAction {
 pub struct TestArgs {
     /// Name of the sink in the configuration
     pub name: String,
+    /// Print what would be sent, secrets left out, and send nothing
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Take the first insight of this file (as `insights show --output-format ndjson` prints it) instead of a made-up one
+    #[arg(long, value_name = "FILE", requires = "dry_run")]
+    pub insight: Option<PathBuf>,
     /// Where configuration and data are.
     #[command(flatten)]
     pub location: Location,

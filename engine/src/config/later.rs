@@ -9,11 +9,6 @@ const LATER: &[(&str, &str, &str, &str)] = &[
     ("sinks", "type", "sqs", "send to SQS"),
     ("sinks", "type", "s3", "write to S3"),
     ("sinks", "type", "eventbridge", "put events on EventBridge"),
-    ("sinks", "format", "slack", "write Slack messages"),
-    ("sinks", "format", "teams", "write Teams messages"),
-    ("sinks", "format", "discord", "write Discord messages"),
-    ("sinks", "format", "pagerduty", "write PagerDuty events"),
-    ("sinks", "format", "alertmanager", "write Alertmanager alerts"),
 ];
 
 /// The sentence for a value that a later version will know.

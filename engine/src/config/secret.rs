@@ -78,6 +78,13 @@ impl Secret {
 }
 
 fn read(path: &str) -> Result<String, SecretError> {
+    let mut text = read_regular(path, SECRET_BYTES)?;
+    text.truncate(text.trim_end().len());
+    Ok(text)
+}
+
+/// A file of at most so many bytes as text.
+pub(super) fn read_regular(path: &str, most: u64) -> Result<String, SecretError> {
     let unreadable = |reason: String| SecretError::Unreadable { path: path.to_owned(), reason };
     let mut text = String::new();
     // Only a regular file: opening a fifo would wait for its writer for ever.
@@ -86,11 +93,10 @@ fn read(path: &str) -> Result<String, SecretError> {
         return Err(unreadable("not a regular file".to_owned()));
     }
     let file = File::open(path).map_err(|error| unreadable(error.to_string()))?;
-    file.take(SECRET_BYTES + 1).read_to_string(&mut text).map_err(|error| unreadable(error.to_string()))?;
-    if text.len() as u64 > SECRET_BYTES {
-        return Err(unreadable(format!("larger than {SECRET_BYTES} bytes")));
+    file.take(most + 1).read_to_string(&mut text).map_err(|error| unreadable(error.to_string()))?;
+    if text.len() as u64 > most {
+        return Err(unreadable(format!("larger than {most} bytes")));
     }
-    text.truncate(text.trim_end().len());
     Ok(text)
 }
 

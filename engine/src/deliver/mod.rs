@@ -3,7 +3,7 @@
 //! In reading order: [`matching`] says which insights a rule means, [`mutes`] and [`routes`] decide who is told,
 //! the journal commits the answer as rows of the [`outbox`], and one [`worker`] a sink empties it. What a worker
 //! does next is decided by its [`scheduler`], which is a value without clock or I/O; how a failure is classified
-//! stands in [`retry`]; the [`sinks`] speak to the outside; what cannot be delivered or read ends in the
+//! stands in [`retry`]; what people read is composed as a [`message`]; the [`sinks`] speak to the outside; what cannot be delivered or read ends in the
 //! [`deadletter`]. A sink that can keep our position beside its output is emptied by [`ordered`] instead of a worker.
 //!
 //! Guarantee: at least once, in order per incident and sink; exactly once where the position is kept with the output. A row is given up after its deadline or when its
@@ -13,6 +13,7 @@ pub mod matching;
 pub mod mutes;
 pub mod routes;
 pub mod outbox;
+pub mod message;
 pub mod retry;
 pub mod scheduler;
 pub mod sinks;

@@ -15,11 +15,11 @@ pub const NAME: &str = "TestInsight";
 /// Its account: none.
 pub const ACCOUNT: &str = "000000000000";
 
-/// A Start at `now_ms` (milliseconds since the epoch), as a row for this sink. Every millisecond has its own ids.
-pub fn sample(sink: &str, now_ms: i64) -> Row {
+/// A Start at `now_ms` (milliseconds since the epoch). Every millisecond has its own ids.
+pub fn event(now_ms: i64) -> InsightEvent {
     let id = |what: &str| Uuid::new_v5(&Uuid::NAMESPACE_DNS, format!("{SOURCE} {what} {now_ms}").as_bytes());
     let (week, today) = (7 * 24 * 60, now_ms.div_euclid(60_000).rem_euclid(24 * 60) as u32);
-    let event = InsightEvent {
+    InsightEvent {
         event_version: EVENT_VERSION.into(),
         event_time: now_ms.div_euclid(60_000) * 60,
         aws_region: "us-east-1".into(),
@@ -62,13 +62,22 @@ pub fn sample(sink: &str, now_ms: i64) -> Row {
             revision: 0,
             url: None,
         }),
-    };
+    }
+}
+
+/// The same as a row for this sink.
+pub fn sample(sink: &str, now_ms: i64) -> Row {
+    row(sink, &event(now_ms), now_ms)
+}
+
+/// An insight as a row for this sink.
+pub fn row(sink: &str, event: &InsightEvent, now_ms: i64) -> Row {
     Row {
         id: 0,
         sink: sink.into(),
         shared_event_id: event.shared_event_id,
         event_id: event.event_id,
-        state: State::Start,
+        state: event.details.state,
         insight_json: event.to_json(InsightFormat::Full).into_bytes(),
         attempts: 0,
         created_ms: now_ms,

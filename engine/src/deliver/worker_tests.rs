@@ -9,7 +9,7 @@ use crate::deliver::deadletter::MIN_LIMIT;
 use crate::deliver::fixtures::row;
 use crate::deliver::memory::{Fate, MemoryOutbox};
 use crate::deliver::receiver::{Answer, Receiver};
-use crate::deliver::sinks::{Kind, Webhook, WebhookSpec};
+use crate::deliver::sinks::{Body, Kind, Webhook, WebhookSpec};
 use State::{End, Start};
 
 /// A thousand seconds in one: backoffs pass at once, and a deadline of a day in a minute and a half.
@@ -60,8 +60,14 @@ impl Bench {
 
     fn on(url: &str, outbox: Arc<MemoryOutbox>, format: InsightFormat, limits: Limits) -> Bench {
         let timeout = Duration::from_secs(20);
-        let webhook = Webhook::new(&WebhookSpec { url: url.into(), secrets: vec![], headers: vec![], timeout });
-        let kind = Kind::Webhook(Box::new(webhook.expect("valid")));
+        let webhook = Webhook::new(&WebhookSpec {
+            url: url.into(),
+            secrets: vec![],
+            headers: vec![],
+            timeout,
+            deny_private_networks: false,
+        });
+        let kind = Kind::Webhook(Box::new(webhook.expect("valid")), Body::Record);
         let watched =
             Watched { settled: Mutex::default(), events: Semaphore::new(0), store_failures: Semaphore::new(0) };
         let (watched, directory) = (Arc::new(watched), tempfile::tempdir().expect("a directory"));

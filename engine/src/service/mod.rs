@@ -12,7 +12,7 @@ mod wiring;
 pub use history::History;
 pub use shared::Shared;
 pub use state::State;
-pub(crate) use wiring::{sensitivity, try_sink};
+pub(crate) use wiring::{account_names, sensitivity, shown, try_sink};
 
 use std::hash::{BuildHasher as _, Hasher as _, RandomState};
 use std::sync::Arc;

@@ -9,14 +9,15 @@ use secrecy::{ExposeSecret as _, SecretSlice, SecretString};
 use trailsight_schemas::insight::{Direction, InsightFormat, Sensitivity};
 
 use crate::config::written::{InsightFormat as Format, Level};
-use crate::config::{Config, KafkaSinkConfig, MatchConfig, SinkConfig, SinkKind, WebhookConfig};
+use crate::config::{AccountConfig, Config, KafkaSinkConfig, MatchConfig, SinkConfig, SinkKind, WebhookConfig};
 use crate::deliver::matching::MatchSpec;
+use crate::deliver::message::{Known, Names};
 use crate::deliver::mutes::MuteSpec;
 use crate::deliver::ordered::Output;
 use crate::deliver::outbox::Row;
 use crate::deliver::routes::{Levels, RouteSpec, Router, SinkSpec};
 use crate::deliver::scheduler::Limits;
-use crate::deliver::sinks::{KafkaOutput, KafkaSpec, Kind, Sink, Stdout, Webhook, WebhookSpec, send_alone};
+use crate::deliver::sinks::{Body, KafkaOutput, KafkaSpec, Kind, Sink, Stdout, Webhook, WebhookSpec, send_alone};
 
 use super::shared::Shared;
 
@@ -76,16 +77,17 @@ pub(super) enum Outlet {
 /// Every sink with its bounds. `identity` is the data directory's.
 pub(super) fn outlets(config: &Config, identity: u64, shared: &Arc<Shared>) -> anyhow::Result<Vec<(Outlet, Limits)>> {
     let bounded = |(outlet, limits)| (outlet, Limits { outbox_rows: config.limits.outbox_rows, ..limits });
-    config.sinks.iter().map(|sink| outlet(sink, identity, shared).map(bounded)).collect()
+    let names = account_names(config);
+    config.sinks.iter().map(|sink| outlet(sink, identity, &names, shared).map(bounded)).collect()
 }
 
-fn outlet(sink: &SinkConfig, identity: u64, shared: &Arc<Shared>) -> anyhow::Result<(Outlet, Limits)> {
+fn outlet(sink: &SinkConfig, identity: u64, names: &Names, shared: &Arc<Shared>) -> anyhow::Result<(Outlet, Limits)> {
     let (kind, limits) = match &sink.kind {
         // Lines of one stream are in order; nothing is gained by writing several at once.
         SinkKind::Stdout => (Kind::Stdout(Stdout::open()?), Limits { in_flight: 1, ..Limits::default() }),
         SinkKind::Webhook(hook) => {
             let limits = Limits { in_flight: hook.max_in_flight, deadline: hook.deadline, ..Limits::default() };
-            (Kind::Webhook(Box::new(Webhook::new(&spec(hook))?)), limits)
+            (Kind::Webhook(Box::new(Webhook::new(&spec(hook))?), body(hook, names)), limits)
         }
         SinkKind::Kafka(topic) => {
             let (shared, name) = (shared.clone(), sink.name.clone());
@@ -106,7 +108,7 @@ fn outlet(sink: &SinkConfig, identity: u64, shared: &Arc<Shared>) -> anyhow::Res
 
 /// Sends one row through a sink of its own making, whatever a running service does meanwhile; says who has it, or
 /// why nobody has.
-pub(crate) fn try_sink(sink: &SinkConfig, row: &Row, now_ms: i64) -> Result<String, String> {
+pub(crate) fn try_sink(sink: &SinkConfig, names: &Names, row: &Row, now_ms: i64) -> Result<String, String> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| error.to_string())?;
     let (name, format) = (sink.name.clone(), format(sink.insight_format));
@@ -116,14 +118,28 @@ pub(crate) fn try_sink(sink: &SinkConfig, row: &Row, now_ms: i64) -> Result<Stri
             (Kind::Stdout(Stdout::open().map_err(|error| error.to_string())?), "standard output".into())
         }
         SinkKind::Webhook(hook) => {
-            let hook = Webhook::new(&spec(hook)).map_err(|error| error.to_string())?;
-            let address = hook.address();
-            (Kind::Webhook(Box::new(hook)), address)
+            let made = Webhook::new(&spec(hook)).map_err(|error| error.to_string())?;
+            let address = made.address();
+            (Kind::Webhook(Box::new(made), body(hook, names)), address)
         }
     };
     let sink = Sink { name, format, kind };
     runtime.block_on(sink.send(row, now_ms)).map_err(|error| error.message)?;
     Ok(format!("{whose} has it"))
+}
+
+/// What a sink would be sent for a row, without what is secret in it.
+pub(crate) fn shown(sink: &SinkConfig, names: &Names, row: &Row) -> Result<String, String> {
+    let message = match &sink.kind {
+        SinkKind::Webhook(hook) => hook.message.as_ref(),
+        SinkKind::Stdout | SinkKind::Kafka(_) => None,
+    };
+    let body = match message {
+        Some(message) => Body::Message(message.redacted(), names.clone()),
+        None => Body::Record,
+    };
+    let (body, _) = body.of(row, format(sink.insight_format)).map_err(|error| error.message)?;
+    Ok(String::from_utf8_lossy(&body).into_owned())
 }
 
 /// A Kafka sink as its room sees it.
@@ -144,7 +160,21 @@ fn spec(hook: &WebhookConfig) -> WebhookSpec {
         secrets: hook.secrets.iter().map(key).collect(),
         headers: hook.headers.clone(),
         timeout: hook.timeout,
+        deny_private_networks: hook.deny_private_networks,
     }
+}
+
+fn body(hook: &WebhookConfig, names: &Names) -> Body {
+    hook.message.clone().map_or(Body::Record, |format| Body::Message(format, names.clone()))
+}
+
+/// What people are told of accounts.
+pub(crate) fn account_names(config: &Config) -> Names {
+    let known = config.accounts.iter().map(|(id, account)| {
+        let AccountConfig { alias, owner, environment, .. } = account.clone();
+        (id.clone(), Known { alias, owner, environment })
+    });
+    Names(known.collect())
 }
 
 /// A signing key in the form of Standard Webhooks.

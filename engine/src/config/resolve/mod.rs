@@ -21,12 +21,14 @@ mod serving;
 mod settings;
 mod sinks;
 mod sources;
+mod webhook;
 
 pub use accounts::AccountConfig;
 pub use kafka::{KafkaSourceConfig, Start};
 pub use rules::{MatchConfig, MuteConfig, RouteConfig};
-pub use sinks::{KafkaSinkConfig, SinkConfig, SinkKind, WebhookConfig};
+pub use sinks::{KafkaSinkConfig, SinkConfig, SinkKind};
 pub use sources::{SourceConfig, SourceKind};
+pub use webhook::WebhookConfig;
 
 /// A configuration that holds together.
 #[derive(Clone, Debug)]
@@ -179,6 +181,11 @@ impl Context<'_> {
                 "a secret stands in the file itself; { env = \"NAME\" } or { file = \"PATH\" } keeps it out",
             );
         }
+        self.open(key, secret)
+    }
+
+    /// The same for what is a secret in some of its uses, and not in this one.
+    fn open(&mut self, key: &str, secret: &Secret) -> Option<SecretString> {
         match secret.resolve(&|name| self.variables.get(name).cloned()) {
             Ok(secret) => Some(secret),
             Err(error) => {

@@ -62,6 +62,18 @@ pub struct Webhook {
     #[serde(default)]
     #[schemars(extend("maxProperties" = 32))]
     pub headers: BTreeMap<String, Secret>,
+    /// With `pagerduty`: the integration key of the service.
+    pub routing_key: Option<Secret>,
+    /// With `template`: a file with the template of the body, in the language of Jinja.
+    #[schemars(length(min = 1, max = 4096))]
+    pub template: Option<String>,
+    /// With `template`: what the body is. In JSON every value that is put in is written as one of JSON.
+    #[serde(default = "content_type")]
+    #[schemars(length(min = 1, max = 256))]
+    pub content_type: String,
+    /// Refuses addresses that are not public, also those that the host's name resolves to.
+    #[serde(default)]
+    pub deny_private_networks: bool,
 }
 
 /// A message of a Kafka topic for each insight, exactly once for who reads with `isolation.level=read_committed`.
@@ -131,6 +143,18 @@ pub enum WebhookFormat {
     /// The Insights event itself.
     #[default]
     Insight,
+    /// A message of Slack.
+    Slack,
+    /// An adaptive card for a workflow of Microsoft Teams.
+    Teams,
+    /// A message of Discord.
+    Discord,
+    /// An event of PagerDuty (Events API v2).
+    Pagerduty,
+    /// Alerts of Alertmanager (API v2).
+    Alertmanager,
+    /// What `template` makes.
+    Template,
 }
 
 /// Which form an Insights event has.
@@ -142,6 +166,10 @@ pub enum InsightFormat {
     Full,
     /// AWS's record alone.
     Aws,
+}
+
+fn content_type() -> String {
+    "application/json".to_owned()
 }
 
 fn timeout() -> Span {

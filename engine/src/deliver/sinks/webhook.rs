@@ -1,9 +1,11 @@
-//! Raw Insights JSON to an HTTP server, by Standard Webhooks.
+//! A body to an HTTP server, by Standard Webhooks.
 //!
 //! `webhook-id` is the record's `eventID`: a receiver that remembers ids sees each insight once, however often it
 //! is delivered. Redirects are not followed; of an answer at most [`MAX_ANSWER`] bytes are read.
 
 use std::fmt;
+use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
@@ -11,6 +13,7 @@ use reqwest::{Client, Response, Url};
 use secrecy::{ExposeSecret, SecretString};
 use uuid::Uuid;
 
+use super::addresses::{PublicAddresses, is_public};
 use super::signature::{KeyError, Signer};
 use crate::deliver::retry::{Retry, SendError, of_status, retry_after};
 
@@ -28,6 +31,9 @@ pub struct WebhookSpec {
     pub headers: Vec<(String, SecretString)>,
     /// Limit of one attempt, from connecting to the end of the answer's headers and body.
     pub timeout: Duration,
+    /// Refuses addresses that are not public, also those that a name resolves to; proxies are not used then, because
+    /// they would resolve the name themselves.
+    pub deny_private_networks: bool,
 }
 
 /// Why a webhook cannot be used; never says what is secret.
@@ -36,6 +42,9 @@ pub enum WebhookError {
     /// Not an address.
     #[error("the url is not an http or https address")]
     Url,
+    /// An address of this host or network, where those are denied.
+    #[error("the url leads to an address that is not public, and deny_private_networks is on")]
+    Private,
     /// A header's name or value is not one.
     #[error("header `{0}` is not a valid header")]
     Header(String),
@@ -65,12 +74,17 @@ impl Webhook {
         if !matches!(url.scheme(), "http" | "https") || url.host_str().is_none() {
             return Err(WebhookError::Url);
         }
-        let client = Client::builder()
+        let mut client = Client::builder()
             .timeout(spec.timeout)
             .redirect(reqwest::redirect::Policy::none())
-            .user_agent(concat!("trailsight/", env!("CARGO_PKG_VERSION")))
-            .build()
-            .map_err(|error| WebhookError::Client(error.without_url().to_string()))?;
+            .user_agent(concat!("trailsight/", env!("CARGO_PKG_VERSION")));
+        if spec.deny_private_networks {
+            if literal(&url).is_some_and(|address| !is_public(address)) {
+                return Err(WebhookError::Private);
+            }
+            client = client.no_proxy().dns_resolver(Arc::new(PublicAddresses));
+        }
+        let client = client.build().map_err(|error| WebhookError::Client(error.without_url().to_string()))?;
         Ok(Webhook { url, signer: Signer::new(&spec.secrets)?, headers: headers(&spec.headers)?, client })
     }
 
@@ -80,14 +94,14 @@ impl Webhook {
         format!("{}://{}{port}", self.url.scheme(), self.url.host_str().unwrap_or_default())
     }
 
-    /// One attempt. `Ok` once the receiver answered with 2xx.
-    pub(super) async fn post(&self, id: Uuid, body: Vec<u8>, now_ms: i64) -> Result<(), SendError> {
+    /// One attempt at a body of the type `kind`. `Ok` once the receiver answered with 2xx.
+    pub(super) async fn post(&self, id: Uuid, kind: &str, body: Vec<u8>, now_ms: i64) -> Result<(), SendError> {
         let (id, timestamp) = (id.to_string(), now_ms.div_euclid(1000));
         let mut request = self
             .client
             .post(self.url.clone())
             .headers(self.headers.clone())
-            .header(CONTENT_TYPE, "application/json")
+            .header(CONTENT_TYPE, kind)
             .header("webhook-timestamp", timestamp.to_string());
         if let Some(signature) = self.signer.sign(&id, timestamp, &body) {
             request = request.header("webhook-signature", signature);
@@ -118,6 +132,11 @@ impl Webhook {
         }
         SendError::new(retry, &text)
     }
+}
+
+/// The address itself, where the URL holds one instead of a name.
+fn literal(url: &Url) -> Option<IpAddr> {
+    url.host_str()?.trim_matches(['[', ']']).parse().ok()
 }
 
 /// The first [`MAX_ANSWER`] bytes of an answer. A body that breaks off changes nothing: the status was said.

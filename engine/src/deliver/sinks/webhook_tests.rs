@@ -11,7 +11,13 @@ const ID: Uuid = Uuid::from_u128(7);
 
 fn spec(url: &str) -> WebhookSpec {
     let secrets = vec![format!("whsec_{}", STANDARD.encode(KEY)).into()];
-    WebhookSpec { url: url.into(), secrets, headers: Vec::new(), timeout: Duration::from_secs(20) }
+    WebhookSpec {
+        url: url.into(),
+        secrets,
+        headers: Vec::new(),
+        timeout: Duration::from_secs(20),
+        deny_private_networks: false,
+    }
 }
 
 fn webhook(url: &str) -> Webhook {
@@ -19,7 +25,7 @@ fn webhook(url: &str) -> Webhook {
 }
 
 async fn post(url: &str) -> Result<(), SendError> {
-    webhook(url).post(ID, b"{\"a\":{}}".to_vec(), 1_772_694_660_999).await
+    webhook(url).post(ID, "application/json", b"{\"a\":{}}".to_vec(), 1_772_694_660_999).await
 }
 
 /// HMAC-SHA256 by RFC 2104, from the hash alone.
@@ -52,7 +58,7 @@ async fn configured_headers_are_sent_and_ours_cannot_be_replaced() {
         Webhook::new(&WebhookSpec { headers: vec![(name.into(), value.into())], ..spec(&receiver.url) })
     };
     let webhook = with("Authorization", "Bearer s3cret").expect("a header");
-    webhook.post(ID, b"{}".to_vec(), 0).await.expect("accepted");
+    webhook.post(ID, "application/json", b"{}".to_vec(), 0).await.expect("accepted");
     assert_eq!(receiver.seen()[0].header("authorization"), "Bearer s3cret");
     assert!(matches!(with("Webhook-Id", "x"), Err(WebhookError::Reserved(_))));
     assert!(matches!(with("Content-Length", "9"), Err(WebhookError::Reserved(_))));
@@ -111,7 +117,7 @@ async fn a_connection_that_breaks_is_tried_again_unless_the_answer_was_yes() {
 async fn a_receiver_that_is_silent_runs_into_the_timeout() {
     let receiver = Receiver::start(&[Answer::Never]).await;
     let webhook = Webhook::new(&WebhookSpec { timeout: Duration::from_millis(50), ..spec(&receiver.url) });
-    let error = webhook.expect("valid").post(ID, b"{}".to_vec(), 0).await.expect_err("silent");
+    let error = webhook.expect("valid").post(ID, "application/json", b"{}".to_vec(), 0).await.expect_err("silent");
     assert_eq!(error.retry, Retry::Now);
     assert!(error.message.contains("timed out"), "{error}");
 }
@@ -124,7 +130,7 @@ async fn nothing_secret_is_said() {
     for url in [secret_url, closed] {
         let headers = vec![("X-Token".to_owned(), SecretString::from("s3cret"))];
         let webhook = Webhook::new(&WebhookSpec { headers, ..spec(&url) }).expect("valid");
-        let error = webhook.post(ID, b"{}".to_vec(), 0).await.expect_err("fails");
+        let error = webhook.post(ID, "application/json", b"{}".to_vec(), 0).await.expect_err("fails");
         for text in [format!("{webhook:?}"), error.to_string(), format!("{error:?}")] {
             for secret in ["p4ss", "t0ps3cret", "path-secret", "s3cret", &STANDARD.encode(KEY)] {
                 assert!(!text.contains(secret), "{text}");
@@ -140,4 +146,22 @@ fn what_is_not_a_web_address_is_refused_without_being_shown() {
         let error = Webhook::new(&spec(url)).expect_err(url).to_string();
         assert_eq!(error, "the url is not an http or https address");
     }
+}
+
+#[tokio::test]
+async fn private_networks_are_denied_by_address_and_by_name() {
+    let receiver = Receiver::start(&[]).await;
+    let denied = |url: &str| Webhook::new(&WebhookSpec { deny_private_networks: true, ..spec(url) });
+    for url in
+        [&receiver.url, "http://0x7f.1/", "http://2130706433/", "http://[::ffff:127.0.0.1]/", "http://169.254.169.254/"]
+    {
+        assert!(matches!(denied(url), Err(WebhookError::Private)), "{url}");
+    }
+    let by_name = receiver.url.replace("127.0.0.1", "localhost");
+    post(&by_name).await.expect("accepted where it is allowed");
+    let webhook = denied(&by_name).expect("a name is resolved when it is connected to");
+    let error = webhook.post(ID, "application/json", b"{}".to_vec(), 0).await.expect_err("it leads home");
+    assert_eq!(error.retry, Retry::Now);
+    assert!(error.message.contains("localhost has no public address"), "{error}");
+    assert_eq!(receiver.seen().len(), 1);
 }
