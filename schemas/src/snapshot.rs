@@ -9,8 +9,8 @@ use crate::entry::Class;
 
 mod v1;
 
-/// Layout version of [`Part`]. Version 1 is still read.
-pub const VERSION: u16 = 2;
+/// Layout version of [`Part`]. Versions 1 and 2 are still read.
+pub const VERSION: u16 = 3;
 
 /// One partition as of an entry of the journal.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -53,6 +53,9 @@ pub struct Part {
     pub pulses: Vec<(String, Vec<(u32, u64)>)>,
     /// Tails of all accounts, packed by the detectors.
     pub fleet: Vec<u8>,
+    /// Incidents that ended lately; stored behind all else since version 3.
+    #[serde(skip)]
+    pub ended: Vec<EndedState>,
 }
 
 /// Event time of one source partition.
@@ -219,6 +222,23 @@ pub struct IncidentState {
     pub thresholds: [Option<f64>; 3],
 }
 
+/// An incident whose End was told, and can still be corrected.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct EndedState {
+    /// Index of its series.
+    pub series: u32,
+    /// First minute after it.
+    pub end: u32,
+    /// 0 returned, 1 accepted, 2 superseded.
+    pub reason: u8,
+    /// Minute with whose closing it can be corrected no more.
+    pub until: u32,
+    /// Minute with whose closing a correction is told.
+    pub due: Option<u32>,
+    /// What was told, with what came late since.
+    pub incident: IncidentState,
+}
+
 /// Calls and their attributes: (string id, calls) by identity, user agent, error code.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct CellState {
@@ -235,7 +255,7 @@ pub struct NotAPart;
 
 /// A partition as bytes, to be sealed.
 pub fn encode(part: &Part) -> Result<Vec<u8>, NotAPart> {
-    postcard::to_stdvec(part).map_err(|_| NotAPart)
+    postcard::to_stdvec(&(part, &part.ended)).map_err(|_| NotAPart)
 }
 
 /// Reads a partition back that was written in the layout `version`. That it agrees with itself is for the engine to
@@ -243,7 +263,8 @@ pub fn encode(part: &Part) -> Result<Vec<u8>, NotAPart> {
 pub fn decode(version: u16, bytes: &[u8]) -> Result<Part, NotAPart> {
     match version {
         1 => whole::<v1::Part>(bytes).map(Part::from),
-        VERSION => whole(bytes),
+        2 => whole(bytes),
+        VERSION => whole::<(Part, Vec<EndedState>)>(bytes).map(|(part, ended)| Part { ended, ..part }),
         _ => Err(NotAPart),
     }
 }

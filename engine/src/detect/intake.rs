@@ -176,8 +176,9 @@ impl Partition {
             self.late = self.late.saturating_add(counted);
             if let Some(tracked) = self.series[index as usize].as_mut() {
                 tracked.ledger.add(minute / DAY, &cell);
-                if let Some(incident) = tracked.incident.as_mut() {
-                    incident.add_late(minute, &cell);
+                let taken = tracked.incident.as_mut().is_some_and(|incident| incident.add_late(minute, &cell));
+                if !taken {
+                    self.corrections.add_late(index, minute, &cell, self.closed.unwrap_or(minute));
                 }
             }
             if self.cells.first_key_value().is_none_or(|(oldest, _)| minute < *oldest) {

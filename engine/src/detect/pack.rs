@@ -3,12 +3,14 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use trailsight_detectors::{Level, Series, Test};
-use trailsight_schemas::snapshot::{CellState, IncidentState, SeriesState};
+use trailsight_schemas::insight::EndReason;
+use trailsight_schemas::snapshot::{CellState, EndedState, IncidentState, SeriesState};
 use uuid::Uuid;
 
 pub use trailsight_schemas::snapshot::Part;
 
 use super::cell::{Cell, Values};
+use super::corrections::Ended;
 use super::exposure::Share;
 use super::incident::Incident;
 use super::ledger::Ledger;
@@ -114,6 +116,7 @@ fn pack(slot: &Slot, settings: String) -> Part {
             partition.fleet.pack(&mut bytes);
             bytes
         },
+        ended: partition.corrections.iter().map(|(series, ended)| pack_ended(series, ended)).collect(),
     }
 }
 
@@ -161,6 +164,13 @@ fn unpack(part: Part, rules: &Rules) -> Result<Slot, PackError> {
         let cell = unpack_cell(cell);
         partition.held += cell.bytes();
         cells.entry(minute).or_default().insert(index, cell);
+    }
+    for ended in part.ended {
+        if !known(&ended.series) {
+            return Err(PackError::Inconsistent("an incident without its series"));
+        }
+        let (series, ended) = unpack_ended(ended)?;
+        partition.corrections.put(series, ended);
     }
     partition.cells = cells;
     partition.strings = strings;
@@ -248,6 +258,29 @@ fn unpack_incident(state: IncidentState) -> Result<Incident, PackError> {
         members_omitted: state.members_omitted,
         thresholds: state.thresholds,
     })
+}
+
+/// A reason's place here is its code in what is stored.
+const REASONS: [EndReason; 3] = [EndReason::Returned, EndReason::Accepted, EndReason::Superseded];
+
+fn pack_ended(series: u32, ended: &Ended) -> EndedState {
+    EndedState {
+        series,
+        end: ended.end,
+        reason: REASONS.iter().position(|reason| *reason == ended.reason).unwrap_or(0) as u8,
+        until: ended.until,
+        due: ended.due,
+        incident: pack_incident(&ended.incident),
+    }
+}
+
+fn unpack_ended(state: EndedState) -> Result<(u32, Ended), PackError> {
+    let reason = *REASONS.get(usize::from(state.reason)).ok_or(PackError::Inconsistent("a reason"))?;
+    let incident = Box::new(unpack_incident(state.incident)?);
+    if state.end <= incident.start {
+        return Err(PackError::Inconsistent("an incident that ended before it began"));
+    }
+    Ok((state.series, Ended { incident, end: state.end, reason, until: state.until, due: state.due }))
 }
 
 fn pack_cell(cell: &Cell) -> CellState {

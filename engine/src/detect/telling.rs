@@ -215,6 +215,7 @@ impl Partition {
         let event: InsightEvent =
             report::end(&tracked.key, &incident, end, reason, &self.strings, &moment(minute, share, rules));
         found.push(Found { minute, detected: Detected { event, told: Some(sensitivity(incident.level)) } });
+        self.corrections.remember(index, incident, end, reason, minute);
     }
 }
 
@@ -230,7 +231,7 @@ fn after(ended: u32, opening: &Opening, cells: &Cells) -> Finding {
     Finding { start, window: minute - start + 1, ..finding }
 }
 
-fn moment<'a>(minute: u32, share: &Share<'_>, rules: &'a Rules) -> Moment<'a> {
+pub(super) fn moment<'a>(minute: u32, share: &Share<'_>, rules: &'a Rules) -> Moment<'a> {
     let over = i64::from(minute) * 60 + 60;
     Moment {
         detected_at: if share.ordered { over * 1000 } else { share.taken_at },

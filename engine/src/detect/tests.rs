@@ -10,7 +10,9 @@ use trailsight_schemas::time::{DAY, Minute, WEEK};
 
 use super::{Detect, Settings};
 
+mod corrections;
 mod folding;
+mod stored;
 mod watched;
 mod room;
 
@@ -246,33 +248,6 @@ fn more_series_in_one_minute_than_the_limit_are_counted_and_not_kept() {
         assert!(detect.sizes().series <= 100, "{:?}", detect.sizes());
     }
     assert!(detect.sizes().overflowed >= 3 * 1900, "{:?}", detect.sizes());
-}
-
-/// A partition as version 1 stored it: two APIs of one account, ten days, one burst.
-const PARTITION_V1: &[u8] = include_bytes!("formats/partition-v1.bin");
-
-#[test]
-fn a_partition_that_version_1_stored_is_still_read() {
-    use trailsight_schemas::sealed::{self, Kind};
-    let (version, state) = sealed::open(Kind::PartitionSnapshot, snapshot::VERSION, PARTITION_V1).unwrap();
-    assert_eq!(version, 1);
-    let part = snapshot::decode(version, &state).unwrap();
-    let settings = Settings::default();
-    let mut parts: Vec<_> = (1..settings.partitions).map(|_| None).collect();
-    parts.push(Some(part.clone()));
-    let detect = Detect::restore(parts, settings).unwrap();
-    assert_eq!((detect.sizes().call_series, detect.sizes().incidents), (2, 0));
-    // Series are stored in a layout of their own version; what they are of and what they counted is as it was.
-    let again = detect.part(detect.partitions() - 1).unwrap();
-    let counted = |part: &super::Part| {
-        part.series.iter().map(|slot| slot.as_ref().map(|one| (one.key, one.ledger.clone()))).collect::<Vec<_>>()
-    };
-    assert_eq!(counted(&again), counted(&part));
-    let parts = (1..detect.partitions()).map(|_| None).chain([Some(again.clone())]).collect();
-    let twice = Detect::restore(parts, Settings::default()).unwrap();
-    assert_eq!(twice.part(twice.partitions() - 1).unwrap(), again, "stored again as it is read");
-    let learning = detect.learning();
-    assert_eq!((learning[0].account.as_str(), learning[0].full, learning[0].active_series), ("111122223333", true, 2));
 }
 
 /// Lines of made-up traffic: a few APIs over a few hours, now and then a burst.

@@ -114,7 +114,14 @@ fn account_of(record: &Record) -> Option<String> {
 fn explanation(incident: &Incident) -> Vec<String> {
     let records = [&incident.start, &incident.end].into_iter().flatten();
     let events = records.filter_map(|record| InsightEvent::parse(record.json.as_bytes()).ok());
-    events.flat_map(|event| explain(&event)).collect()
+    let mut said: Vec<String> = events.flat_map(|event| explain(&event)).collect();
+    let revisions = [&incident.start, &incident.end].map(|record| record.as_ref().map(|record| record.revision));
+    if let [Some(start), Some(end)] = revisions
+        && end > start
+    {
+        said.push("Records that came after its End was told have corrected these figures.".to_owned());
+    }
+    said
 }
 
 fn raw(record: &Record) -> Result<Box<RawValue>, QueryError> {

@@ -80,6 +80,7 @@ impl From<Part> for super::Part {
             exposed: Vec::new(),
             pulses: Vec::new(),
             fleet: Vec::new(),
+            ended: Vec::new(),
         }
     }
 }
