@@ -9,13 +9,14 @@ use crate::scale::repository;
 
 /// Which modules of `engine/src` a module may use. Records walk down this list; a room that is not named
 /// here may use nothing.
-const MAY_USE: [(&str, &[&str]); 14] = [
+const MAY_USE: [(&str, &[&str]); 15] = [
     ("clock", &[]),
     ("explain", &[]),
+    ("advice", &[]),
     ("kafka", &["clock"]),
     ("ingest", &[]),
     ("journal", &["clock"]),
-    ("detect", &["journal"]),
+    ("detect", &["advice", "journal"]),
     ("source", &["clock", "kafka", "ingest", "journal"]),
     ("deliver", &["clock", "kafka", "ingest", "journal"]),
     ("config", &["clock", "kafka", "ingest", "detect", "deliver"]),

@@ -9,6 +9,7 @@
 
 pub mod clock;
 pub mod explain;
+pub mod advice;
 pub mod kafka;
 pub mod config;
 pub mod telemetry;

@@ -182,6 +182,8 @@ pub struct Extension {
     pub data_through: i64,
     /// Why it ended; End only.
     pub end_reason: Option<EndReason>,
+    /// What to look at next; Start only.
+    pub recommendations: Vec<Recommendation>,
     /// `sharedEventID` of the lead that people are told of, where this one was folded into it.
     pub leader: Option<Uuid>,
     /// 0; higher when the level rose or late records corrected what was said.
@@ -201,6 +203,15 @@ pub struct Principal {
     pub baseline: f64,
     /// Not seen on this API in the baseline window.
     pub new: bool,
+}
+
+/// One element of `trailsight.recommendations`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Recommendation {
+    /// What to look at, or what the command changes.
+    pub text: String,
+    /// For a shell (AWS CLI) or as SQL (Athena), filled in.
+    pub command: Option<String>,
 }
 
 /// `sensitivity`, strictest first: an insight at `Low` is unusual even for the least sensitive listener.

@@ -230,6 +230,7 @@ fn insight(number: u128, state: State, revision: u32, callers: &[String]) -> Ins
             principals: Vec::new(),
             members: Vec::new(),
             members_omitted: 0,
+            recommendations: Vec::new(),
             leader: None,
             detected_at: 1_772_694_700_000,
             data_through: 1_772_694_690,

@@ -223,10 +223,24 @@ fn describe(view: &IncidentView, out: &mut dyn Write) -> io::Result<()> {
         writeln!(out)?;
         view.explanation.iter().try_for_each(|sentence| writeln!(out, "{}", plain(sentence)))?;
     }
+    recommendations(view, out)?;
     let newest = view.insight.end.as_ref().or(view.insight.start.as_ref());
     let record: Value = newest.and_then(|record| serde_json::from_str(record.get()).ok()).unwrap_or_default();
     attributions(&record["insightDetails"]["insightContext"]["attributions"], out)?;
     deliveries(view, out)
+}
+
+/// What to look at next, each command on a line of its own.
+fn recommendations(view: &IncidentView, out: &mut dyn Write) -> io::Result<()> {
+    let start = view.insight.start.as_ref();
+    let record: Value = start.and_then(|record| serde_json::from_str(record.get()).ok()).unwrap_or_default();
+    for step in record["trailsight"]["recommendations"].as_array().into_iter().flatten() {
+        writeln!(out, "\n{}", plain(&text(&step["text"])))?;
+        if let Some(command) = step["command"].as_str() {
+            writeln!(out, "  {}", plain(command))?;
+        }
+    }
+    Ok(())
 }
 
 /// Who, with what, and how it failed: during the incident against before.

@@ -51,6 +51,7 @@ pub(super) fn insight() -> InsightEvent {
             principals: vec![principal(CI, 6.0, 0.0)],
             members: Vec::new(),
             members_omitted: 0,
+            recommendations: Vec::new(),
             leader: None,
             detected_at: 1_772_694_700_000,
             data_through: 1_772_694_690,

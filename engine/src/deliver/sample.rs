@@ -55,6 +55,7 @@ pub fn event(now_ms: i64) -> InsightEvent {
             principals: Vec::new(),
             members: Vec::new(),
             members_omitted: 0,
+            recommendations: Vec::new(),
             leader: None,
             detected_at: now_ms,
             data_through: now_ms.div_euclid(1000),

@@ -1,5 +1,6 @@
 //! From an incident's figures to the record that leaves: AWS's form, and our own facts beside it.
 
+use crate::advice::recommend;
 use trailsight_detectors::{self as detectors, Finding, Test};
 use trailsight_schemas::entry::Class;
 use trailsight_schemas::insight::{
@@ -76,7 +77,7 @@ fn event(
     let baseline_duration = baseline_minutes(incident.start);
     let at = if state == State::Start { incident.start } else { incident.start + minutes };
     let identity = format!("{}\n{state:?}\n{}", incident.shared, incident.revision);
-    InsightEvent {
+    let mut event = InsightEvent {
         event_version: insight::EVENT_VERSION.to_owned(),
         event_time: i64::from(at) * 60,
         aws_region: strings.text(key.region).to_owned(),
@@ -115,6 +116,7 @@ fn event(
             principals: principals(seen, minutes, &incident.baseline, baseline_duration, strings),
             members: incident.members.clone(),
             members_omitted: incident.members_omitted,
+            recommendations: Vec::new(),
             leader: incident.leader,
             detected_at: moment.detected_at,
             data_through: moment.data_through,
@@ -122,7 +124,12 @@ fn event(
             revision: incident.revision,
             url: moment.public_url.map(|url| format!("{}/insights/{}", url.trim_end_matches('/'), incident.shared)),
         }),
+    };
+    let recommendations = recommend(&event);
+    if let Some(own) = &mut event.trailsight {
+        own.recommendations = recommendations;
     }
+    event
 }
 
 fn average(calls: u64, minutes: u32) -> f64 {

@@ -39,6 +39,7 @@ fn start() -> InsightEvent {
             principals: vec![Principal { value: "role/a".into(), average: 70.0, baseline: 0.0, new: true }],
             members: Vec::new(),
             members_omitted: 0,
+            recommendations: Vec::new(),
             leader: None,
             detected_at: 0,
             data_through: 0,

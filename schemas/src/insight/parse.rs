@@ -8,7 +8,9 @@ use serde_json::value::RawValue;
 use uuid::Uuid;
 
 use super::ValueAverage;
-use super::{Attribute, Attributed, Extension, InsightDetails, InsightEvent, Principal, Statistics, UnknownName};
+use super::{
+    Attribute, Attributed, Extension, InsightDetails, InsightEvent, Principal, Recommendation, Statistics, UnknownName,
+};
 use crate::time::parse_rfc3339;
 
 /// Why bytes are not an Insights event.
@@ -115,6 +117,8 @@ struct WireExtension {
     members: Vec<String>,
     #[serde(default)]
     members_omitted: u32,
+    #[serde(default)]
+    recommendations: Vec<WireRecommendation>,
     leader: Option<String>,
     detected_at: String,
     data_through: String,
@@ -128,6 +132,12 @@ struct WireThresholds {
     low: Option<f64>,
     medium: Option<f64>,
     high: Option<f64>,
+}
+
+#[derive(Deserialize)]
+struct WireRecommendation {
+    text: String,
+    command: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -239,10 +249,15 @@ fn extension(wire: WireExtension) -> Result<Extension, InsightParseError> {
         detected_at: milliseconds("detectedAt", &wire.detected_at)?,
         data_through: seconds("dataThrough", &wire.data_through)?,
         end_reason: wire.end_reason.map(|word| word.parse()).transpose()?,
+        recommendations: wire.recommendations.into_iter().map(recommendation).collect(),
         leader: wire.leader.map(|lead| id("leader", &lead)).transpose()?,
         revision: wire.revision,
         url: wire.url,
     })
+}
+
+fn recommendation(wire: WireRecommendation) -> Recommendation {
+    Recommendation { text: wire.text, command: wire.command }
 }
 
 fn seconds(key: &'static str, text: &str) -> Result<i64, InsightParseError> {

@@ -249,6 +249,10 @@ fn arbitrary() -> impl Strategy<Value = InsightEvent> {
                     detected_at: i64::from(revision) * 997,
                     data_through: i64::from(revision),
                     end_reason: EndReason::ALL.get(test).copied(),
+                    recommendations: vec![
+                        Recommendation { text: text.clone(), command: above.then(|| text.clone()) };
+                        test % 3
+                    ],
                     revision,
                     url: above.then_some(text),
                 }),

@@ -1,6 +1,6 @@
 //! The record as bytes: AWS's keys in AWS's order, then `trailsight`.
 
-use super::{Attributed, Extension, InsightDetails, InsightEvent, InsightType, Principal, Statistics};
+use super::{Attributed, Extension, InsightDetails, InsightEvent, InsightType, Principal, Recommendation, Statistics};
 use super::{ValueAverage, average};
 use crate::time::format_rfc3339;
 
@@ -124,6 +124,9 @@ fn extension(out: &mut String, own: &Extension) {
     object.string("detectedAt", &with_milliseconds(own.detected_at));
     object.string("dataThrough", &format_rfc3339(own.data_through));
     object.optional("endReason", own.end_reason.map(|reason| reason.as_str()));
+    if !own.recommendations.is_empty() {
+        list(object.key("recommendations"), &own.recommendations, recommendation);
+    }
     object.optional("leader", own.leader.map(|lead| lead.to_string()).as_deref());
     object.whole("revision", own.revision);
     object.optional("url", own.url.as_deref());
@@ -146,6 +149,13 @@ fn principal(out: &mut String, principal: &Principal) {
     object.average("average", principal.average);
     object.average("baseline", principal.baseline);
     object.key("new").push_str(if principal.new { "true" } else { "false" });
+    object.close();
+}
+
+fn recommendation(out: &mut String, one: &Recommendation) {
+    let mut object = Object::open(out);
+    object.string("text", &one.text);
+    object.optional("command", one.command.as_deref());
     object.close();
 }
 

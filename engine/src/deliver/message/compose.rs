@@ -170,6 +170,10 @@ impl Told<'_> {
         }
         facts.add("With it", self.company());
         facts.add("Account", self.whose());
+        for step in self.event.trailsight.iter().flat_map(|own| &own.recommendations) {
+            facts.add("Next", step.text.clone());
+            facts.command(step.command.as_deref());
+        }
         facts.0
     }
 
@@ -246,6 +250,13 @@ impl Facts {
     fn add(&mut self, label: &'static str, text: String) {
         if !text.is_empty() {
             self.0.push(Fact { label, text: plain(&text, FACT_CHARS), command: false });
+        }
+    }
+
+    /// A command that is too long to be shown whole is not shown: half of one does something else.
+    fn command(&mut self, text: Option<&str>) {
+        if let Some(text) = text.filter(|text| text.chars().count() <= FACT_CHARS) {
+            self.0.push(Fact { label: "Command", text: plain(text, FACT_CHARS), command: true });
         }
     }
 }

@@ -101,6 +101,7 @@ impl Told {
                 principals: vec![],
                 members: Vec::new(),
                 members_omitted: 0,
+                recommendations: Vec::new(),
                 leader: None,
                 detected_at: NOW,
                 data_through: NOW / 1000,

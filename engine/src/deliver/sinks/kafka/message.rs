@@ -116,6 +116,10 @@ fn headers(event: &InsightEvent) -> Vec<(&'static str, String)> {
 }
 
 fn cut(mut event: InsightEvent, length: Length) -> InsightEvent {
+    // What can be found in the data file again goes first.
+    if let Some(ours) = &mut event.trailsight {
+        ours.recommendations.clear();
+    }
     if length == Length::Bare {
         event.details.attributions.clear();
         if let Some(ours) = &mut event.trailsight {
