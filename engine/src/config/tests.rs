@@ -174,7 +174,7 @@ fn choices_are_held_against_each_other() {
     check(
         "[[mutes]]\nowner = \"a\"\nreason = \"b\"\nlearn = false\nmatch = { principal = [\"*\"] }",
         &[
-            "mutes[0].learn = false: cannot depend on principal, type, direction or sensitivity: baselines are of whole \
+            "mutes[0].learn = false: cannot depend on callers, error code, type, direction or sensitivity: baselines are of whole \
          series (allowed: account, region, source, name; or learn = true)",
         ],
     );
@@ -182,7 +182,8 @@ fn choices_are_held_against_each_other() {
         "[[mutes]]\nowner = \"a\"\nreason = \"b\"\nmatch = { type = [\"ApiCall\"], name = [\"[\"] }",
         &[
             "mutes[0].match.name[0] = [: is not a glob: unclosed character class; missing ']'",
-            "mutes[0].match.type[0] = ApiCall: matches nothing there is (allowed: ApiCallRateInsight, ApiErrorRateInsight)",
+            "mutes[0].match.type[0] = ApiCall: matches nothing there is (allowed: ApiCallRateInsight, \
+             ApiErrorRateInsight, AccountSweepInsight, AccountDeniedInsight, AccountSilenceInsight)",
         ],
     );
     check(

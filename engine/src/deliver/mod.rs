@@ -9,6 +9,8 @@
 //! Guarantee: at least once, in order per incident and sink; exactly once where the position is kept with the output. A row is given up after its deadline or when its
 //! receiver refuses it for good, and then stands in the dead-letter file: never silence.
 
+mod callers;
+pub mod automation;
 pub mod matching;
 pub mod mutes;
 pub mod routes;

@@ -1,13 +1,13 @@
 //! What is kept from people, and why.
 //!
-//! A mute that names principals holds only while they explain the excess: with a deployer muted, somebody else
-//! who uses the same API at the same time is still heard of.
+//! A mute that names callers (principals, user agents, automation) holds only while they explain the excess: with a
+//! deployer muted, somebody else who uses the same API at the same time is still heard of.
 
-use trailsight_schemas::insight::{Direction, InsightEvent};
+use trailsight_schemas::insight::InsightEvent;
 
 use super::matching::{MatchSpec, Matcher, RuleError};
 
-/// Share of the excess that muted principals must explain for a mute by principal to hold.
+/// Share of the excess that muted callers must explain for a mute by callers to hold.
 pub const EXPLAINED: f64 = 0.8;
 
 /// A mute as written.
@@ -48,35 +48,15 @@ impl Mute {
     pub(super) fn holds(&self, event: &InsightEvent, now_ms: i64) -> bool {
         !self.alert
             && self.until.is_none_or(|until| now_ms < until)
-            && self.matcher.agrees_apart_from_principal(event)
-            && (!self.matcher.names_principals() || self.explained(event) >= EXPLAINED)
-    }
-
-    /// Share (0 to 1) of the excess over the baseline that the mute's principals account for; 0 where there is
-    /// no excess to explain. The whole is at least the insight's own excess, so that principals beyond the
-    /// five that are listed count as unexplained.
-    fn explained(&self, event: &InsightEvent) -> f64 {
-        let Some(own) = &event.trailsight else { return 0.0 };
-        let excess = |average: f64, baseline: f64| match own.direction {
-            Direction::Above => (average - baseline).max(0.0),
-            Direction::Below => (baseline - average).max(0.0),
-        };
-        let (mut listed, mut muted) = (0.0, 0.0);
-        for principal in &own.principals {
-            let share = excess(principal.average, principal.baseline);
-            listed += share;
-            if self.matcher.means_principal(&principal.value) {
-                muted += share;
-            }
-        }
-        let statistics = &event.details.statistics;
-        let whole = excess(statistics.insight, statistics.baseline).max(listed);
-        if whole > 0.0 { muted / whole } else { 0.0 }
+            && self.matcher.agrees_apart_from_callers(event)
+            && self.matcher.explained(event) >= EXPLAINED
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use trailsight_schemas::insight::{Attribute, Direction, ValueAverage};
+
     use super::*;
     use crate::deliver::fixtures::{insight, mute, principal};
 
@@ -128,6 +108,38 @@ mod tests {
         event.details.statistics.baseline = 11.0;
         event.trailsight.as_mut().expect("ours").direction = Direction::Below;
         assert!(holds(&event, &by_ci(), 0));
+    }
+
+    #[test]
+    fn every_kind_of_caller_that_is_named_has_to_explain_it() {
+        let with_agents = |agents: &[(&str, f64, f64)]| {
+            let mut event = made_by(&[("x:role/ci-a", 10.0, 0.0)]);
+            let list = event.details.attributions.iter_mut().find(|one| one.attribute == Attribute::UserAgent);
+            let list = list.expect("a list");
+            let pair = |value: &str, average| ValueAverage { value: value.into(), average };
+            list.insight = agents.iter().map(|(who, average, _)| pair(who, *average)).collect();
+            list.baseline = agents.iter().map(|(who, _, baseline)| pair(who, *baseline)).collect();
+            event
+        };
+        let list = |patterns: &[&str]| patterns.iter().map(|pattern| (*pattern).to_owned()).collect::<Vec<_>>();
+        let by_agent = mute("tf", MatchSpec { user_agent: list(&["*Terraform/*"]), ..MatchSpec::default() });
+        let by_tool = mute("tf", MatchSpec { automation: list(&["terraform"]), ..MatchSpec::default() });
+        let by_both =
+            MatchSpec { principal: list(&["*role/app"]), automation: list(&["terraform"]), ..MatchSpec::default() };
+        for (agents, held) in [
+            (&[("APN Terraform/1.9", 10.0, 0.0)][..], true),
+            (&[("APN Terraform/1.9", 8.0, 0.0), ("aws-cli/2", 2.0, 0.0)], true),
+            (&[("APN Terraform/1.9", 7.0, 0.0), ("aws-cli/2", 3.0, 0.0)], false),
+            (&[("APN Terraform/1.9", 9.0, 8.0), ("aws-cli/2", 9.0, 0.0)], false),
+            (&[("aws-cli/2", 10.0, 0.0)], false),
+            (&[], false),
+        ] {
+            assert_eq!(holds(&with_agents(agents), &by_agent, 0), held, "{agents:?}");
+            assert_eq!(holds(&with_agents(agents), &by_tool, 0), held, "{agents:?}");
+            assert!(!holds(&with_agents(agents), &mute("both", by_both.clone()), 0), "another principal: {agents:?}");
+        }
+        let by_role = mute("ci", MatchSpec { automation: list(&["ci"]), ..MatchSpec::default() });
+        assert!(holds(&with_agents(&[("aws-cli/2", 10.0, 0.0)]), &by_role, 0), "known by its role");
     }
 
     #[test]

@@ -207,7 +207,11 @@ fn matches(matches: &MatchConfig) -> MatchSpec {
         source: matches.source.clone(),
         name: matches.name.clone(),
         insight_type: matches.r#type.clone(),
+        error_code: matches.error_code.clone(),
         principal: matches.principal.clone(),
+        user_agent: matches.user_agent.clone(),
+        automation: matches.automation.clone(),
+        new_principal: matches.new_principal,
         direction: directions.collect(),
         sensitivity: sensitivities.collect(),
     }

@@ -3,11 +3,13 @@
 use std::collections::BTreeSet;
 
 use globset::Glob;
+use trailsight_schemas::insight::InsightType;
 use trailsight_schemas::time::parse_rfc3339;
 
 use super::Context;
 use crate::config::check::nearest;
 use crate::config::written::{Level, Match, Mute, Route, Written};
+use crate::deliver::automation::tools;
 
 /// What a route or mute is for: lists of globs, all of which must match; an empty list matches everything.
 pub type MatchConfig = Match;
@@ -89,14 +91,19 @@ fn mute(context: &mut Context<'_>, position: usize, mute: &Mute, names: &mut BTr
     if mute.alert && mute.learn {
         context.warn(&key, "does nothing: it neither keeps insights from people nor traffic from the baselines");
     }
-    let per_insight =
-        [&mute.matches.principal, &mute.matches.r#type, &mute.matches.direction, &mute.matches.sensitivity];
-    if !mute.learn && per_insight.iter().any(|list| !list.is_empty()) {
+    let Match { principal, user_agent, automation, error_code, r#type, direction, sensitivity, .. } = &mute.matches;
+    let per_insight = [principal, user_agent, automation, error_code, r#type, direction, sensitivity];
+    let per_insight = per_insight.iter().any(|list| !list.is_empty()) || mute.matches.new_principal.is_some();
+    if principal.is_empty() && !(user_agent.is_empty() && automation.is_empty()) {
+        context
+            .warn(&key, "anybody can call themselves so: a user agent is what the caller says; name the principal too");
+    }
+    if !mute.learn && per_insight {
         let allowed = "account, region, source, name; or learn = true";
         context.problem(
             format!("{key}.learn"),
             "false",
-            "cannot depend on principal, type, direction or sensitivity: baselines are of whole series",
+            "cannot depend on callers, error code, type, direction or sensitivity: baselines are of whole series",
             allowed,
         );
     }
@@ -114,14 +121,18 @@ fn mute(context: &mut Context<'_>, position: usize, mute: &Mute, names: &mut BTr
 
 /// Globs that compile; words of a closed list that exist.
 fn matches(context: &mut Context<'_>, key: &str, matches: &Match) {
-    const TYPES: &[&str] = &["ApiCallRateInsight", "ApiErrorRateInsight"];
-    let lists: [(&str, &[String], &[&str]); 8] = [
+    let types: Vec<&str> = InsightType::ALL.iter().map(|known| known.as_str()).collect();
+    let tools: Vec<&str> = tools().iter().map(|tool| tool.name.as_str()).collect();
+    let lists: [(&str, &[String], &[&str]); 11] = [
         ("account", &matches.account, &[]),
         ("region", &matches.region, &[]),
         ("source", &matches.source, &[]),
         ("name", &matches.name, &[]),
-        ("type", &matches.r#type, TYPES),
+        ("type", &matches.r#type, &types),
+        ("error_code", &matches.error_code, &[]),
         ("principal", &matches.principal, &[]),
+        ("user_agent", &matches.user_agent, &[]),
+        ("automation", &matches.automation, &tools),
         ("direction", &matches.direction, &["above", "below"]),
         ("sensitivity", &matches.sensitivity, &["low", "medium", "high"]),
     ];

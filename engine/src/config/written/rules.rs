@@ -76,10 +76,25 @@ pub struct Match {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 256))]
     pub r#type: Vec<String>,
+    /// Error codes; what has none matches no pattern.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 256))]
+    pub error_code: Vec<String>,
     /// ARNs of principals, session names stripped.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 256))]
     pub principal: Vec<String>,
+    /// User agents.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 256))]
+    pub user_agent: Vec<String>,
+    /// Tools that are recognised by the principal or the user agent, for instance `terraform`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 256))]
+    pub automation: Vec<String>,
+    /// Whether somebody calls who never called this API before.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub new_principal: Option<bool>,
     /// `above`, `below`.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 256))]
