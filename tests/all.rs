@@ -17,6 +17,7 @@
 //! | [`crash`] | are totals and incidents those of an undisturbed run, wherever the process is killed? |
 //! | [`api`] | do `run` and `demo` say over HTTP what the reference of the interface promises? |
 //! | [`hostile`] | does HTTP answer while somebody wants it not to? |
+//! | [`page`] | what do people see and do in a browser, and what do hostile names not do there? |
 //! | [`kafka`] | is Kafka read exactly once, and are those who cannot be let in told why? |
 //! | [`deployed`] | do rules, dashboards, alerts and packages work on the programs they are for? |
 //! | [`kafka_sink`] | are insights in a Kafka topic once and in order, whatever dies, and who says why if not? |
@@ -39,6 +40,7 @@ mod simulation;
 mod crash;
 mod api;
 mod hostile;
+mod page;
 mod kafka;
 mod deployed;
 mod kafka_sink;

@@ -81,6 +81,10 @@ async fn series(service: &Service) {
     let names: Vec<&str> = list.iter().filter_map(|one| one["name"].as_str()).collect();
     assert_eq!(names, ["CreateTags", "CreateAccessKey"], "ec2 stands before iam: {page:#}");
     assert!(page["next"].is_null());
+    let found = service.until("/api/v1/series?search=cessKEY&recent=300", "a list", listed).await;
+    let [found] = found["series"].as_array().expect("a list").as_slice() else { panic!("{found:#}") };
+    assert_eq!(found["name"], "CreateAccessKey");
+    assert_eq!(found["recent"].as_array().map(Vec::len), Some(48));
     let first = service.until("/api/v1/series?limit=1", "a list", listed).await;
     let next = first["next"].as_str().expect("there is more");
     let second = service.until(&format!("/api/v1/series?limit=1&cursor={next}"), "a list", listed).await;

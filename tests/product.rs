@@ -18,6 +18,9 @@ use crate::relations;
 /// No command of a test may take longer; it is killed and the test fails.
 const LIMIT: Duration = Duration::from_secs(300);
 
+/// What source files end with, those of the page among them.
+const COMPILED: [&str; 5] = [".rs", ".js", ".css", ".html", ".svg"];
+
 /// The binary under test. One that is older than its sources would show something else than these sources.
 pub(crate) fn binary() -> &'static Path {
     static BINARY: OnceLock<PathBuf> = OnceLock::new();
@@ -39,7 +42,7 @@ pub(crate) fn built(name: &str) -> PathBuf {
     let made = fs::metadata(&binary).and_then(|meta| meta.modified());
     let made = made.unwrap_or_else(|error| panic!("{}: {error}; first {build}", binary.display()));
     let sources = fs::read_to_string(profile.join(format!("{name}.d"))).unwrap_or_default();
-    for source in sources.split_whitespace().filter(|path| path.ends_with(".rs")) {
+    for source in sources.split_whitespace().filter(|path| COMPILED.iter().any(|ending| path.ends_with(ending))) {
         if let Ok(changed) = fs::metadata(source).and_then(|meta| meta.modified()) {
             assert!(changed <= made, "{source} changed after {} was built; first {build}", binary.display());
         }

@@ -32,7 +32,7 @@ impl Listeners {
 
 /// A port below those that the kernel gives to connections, and to whoever asks for any: a broker that is down
 /// finds its own still free when it comes back. Each is given out once; test processes begin at different ones.
-fn free_port() -> u16 {
+pub(crate) fn free_port() -> u16 {
     static NEXT: AtomicU32 = AtomicU32::new(0);
     const FIRST: u32 = 12_000;
     const PORTS: u32 = 20_000;

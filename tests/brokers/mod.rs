@@ -18,6 +18,7 @@ use std::time::Duration;
 
 pub(crate) use certificates::Certificates;
 use leash::Leash;
+pub(crate) use listeners::free_port;
 use listeners::{Listeners, properties};
 pub(crate) use topics::{Filler, Received, flush, send, send_tombstone};
 

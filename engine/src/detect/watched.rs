@@ -71,6 +71,8 @@ pub enum Order {
 pub struct Wanted {
     /// Account, Region, source, name.
     pub parts: [Option<String>; 4],
+    /// Stands somewhere in one of the five parts, whatever the case of its letters A to Z.
+    pub search: Option<String>,
     /// What comes first.
     pub order: Order,
     /// Behind this rank and path.
@@ -164,6 +166,7 @@ impl Wanted {
         let parts = self.parts.iter().zip(key.ids());
         key.is_api()
             && parts.into_iter().all(|(wanted, id)| wanted.as_ref().is_none_or(|wanted| strings.text(id) == wanted))
+            && self.search.as_ref().is_none_or(|words| key.ids().iter().any(|id| holds(strings.text(*id), words)))
     }
 }
 
@@ -179,6 +182,12 @@ impl Order {
             }
         }
     }
+}
+
+/// Whether `words` stand in `text`, whatever the case of letters A to Z.
+fn holds(text: &str, words: &str) -> bool {
+    let (text, words) = (text.as_bytes(), words.as_bytes());
+    words.is_empty() || text.windows(words.len()).any(|window| window.eq_ignore_ascii_case(words))
 }
 
 /// Whether `path` is the path of `key`, without making it.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::extract::{Extension, Path, Query, State};
 use axum::http::{HeaderValue, StatusCode, header};
-use axum::response::{Html, IntoResponse, Response};
+use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router, middleware};
 use tokio::sync::Semaphore;
@@ -19,13 +19,10 @@ use super::query::{Alive, IncidentView, Page, Queries, QueryError, Readiness, St
 use super::stream;
 use super::tag::tag;
 use super::watched::{SeriesMinutes, SeriesPage};
-use crate::journal::history::Filter;
 use crate::telemetry::Metrics;
 
 /// Most queries at one time: each may hold a connection to the store.
 pub(super) const QUERIES: usize = 8;
-/// Incidents on the page at the root.
-const ON_PAGE: usize = 50;
 
 /// What handlers share.
 #[derive(Clone)]
@@ -64,8 +61,12 @@ impl App {
 
 pub(super) fn router(app: App, guarding: Guard) -> Router {
     let tagged = Router::new()
-        .route("/", get(root))
-        .route("/page.css", get(style))
+        .route("/", get(page::top))
+        .route("/watched", get(page::top))
+        .route("/status", get(page::top))
+        .route("/insights/{id}", get(page::below))
+        .route("/watched/{id}", get(page::below))
+        .route("/page/{file}", get(page::file))
         .route("/api/v1/openapi.json", get(openapi::openapi))
         .route("/api/v1/status", get(status))
         .route("/api/v1/insights", get(insights))
@@ -158,13 +159,4 @@ async fn insight(
         return Err(Problem::new(StatusCode::BAD_REQUEST, "a sharedEventID is a UUID"));
     };
     app.ask(move |queries| queries.insight(&id)).await?.map(Json).ok_or_else(Problem::not_found)
-}
-
-async fn root(State(app): State<App>) -> Result<Html<String>, Problem> {
-    let page = app.ask(|queries| queries.insights(&Filter::default(), ON_PAGE, None)).await?;
-    Ok(Html(page::render(&page)))
-}
-
-async fn style() -> Response {
-    ([(header::CONTENT_TYPE, HeaderValue::from_static("text/css; charset=utf-8"))], page::STYLE).into_response()
 }

@@ -70,7 +70,8 @@ pub fn parse<'a>(pairs: impl IntoIterator<Item = (&'a str, &'a str)>) -> Result<
 }
 
 /// What may be asked of the list of series.
-pub(super) const OF_SERIES: &[&str] = &["account", "region", "source", "name", "sort", "limit", "cursor"];
+pub(super) const OF_SERIES: &[&str] =
+    &["account", "region", "source", "name", "search", "recent", "sort", "limit", "cursor"];
 /// What may be asked of one series.
 pub(super) const OF_MINUTES: &[&str] = &["since", "until", "period"];
 
@@ -85,6 +86,8 @@ pub(super) fn series<'a>(
             "region" => filter.region = Some(text(value)?),
             "source" => filter.source = Some(text(value)?),
             "name" => filter.name = Some(text(value)?),
+            "search" => filter.search = Some(text(value)?),
+            "recent" => filter.recent = Some(period(value)?),
             "sort" => filter.sort = sort(value)?,
             "limit" => most = limit(value)?,
             _ => cursor = Some(long(value, CURSOR_LENGTH)?),
@@ -186,11 +189,9 @@ fn period(value: &str) -> Result<u32, &'static str> {
 }
 
 fn kind(value: &str) -> Result<InsightType, &'static str> {
-    match value {
-        "ApiCallRateInsight" => Ok(InsightType::ApiCallRate),
-        "ApiErrorRateInsight" => Ok(InsightType::ApiErrorRate),
-        _ => Err("ApiCallRateInsight or ApiErrorRateInsight"),
-    }
+    let allowed = "ApiCallRateInsight, ApiErrorRateInsight, AccountSweepInsight, AccountDeniedInsight or \
+                   AccountSilenceInsight";
+    value.parse().map_err(|_| allowed)
 }
 
 fn sensitivity(value: &str) -> Result<Sensitivity, &'static str> {

@@ -25,7 +25,7 @@ pub use query::{
 pub use server::{BODY_BYTES, CONNECTION_AGE, HEADER_BYTES, Server, Settings, StartError};
 pub use stream::News;
 pub use watched::{
-    POINTS, SeriesFilter, SeriesMinutes, SeriesPage, SeriesPoint, SeriesView, Sort, Span, Thresholds, Watch,
+    POINTS, RECENT, SeriesFilter, SeriesMinutes, SeriesPage, SeriesPoint, SeriesView, Sort, Span, Thresholds, Watch,
 };
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use axum::response::{IntoResponse, Response};
 use schemars::generate::{SchemaGenerator, SchemaSettings};
 use schemars::{JsonSchema, Schema};
 use serde_json::{Map, Value, json};
-use trailsight_schemas::insight::Sensitivity;
+use trailsight_schemas::insight::{InsightType, Sensitivity};
 
 use super::filter::{LIMIT, OF_MINUTES, OF_SERIES, PARAMETERS, VALUE_LENGTH};
 use super::problem::ProblemDocument;
@@ -138,10 +138,13 @@ fn parameter(name: &str) -> Value {
         "since" | "until" => json!({ "type": "string", "format": "date-time" }),
         "limit" => json!({ "type": "integer", "minimum": 1, "maximum": LIMIT.1, "default": LIMIT.0 }),
         "period" => json!({ "type": "integer", "enum": [60, 300, 3600], "default": 60 }),
-        "type" => json!({ "type": "string", "enum": ["ApiCallRateInsight", "ApiErrorRateInsight"] }),
+        "type" => {
+            json!({ "type": "string", "enum": InsightType::ALL.iter().map(|one| one.as_str()).collect::<Vec<_>>() })
+        }
         "sensitivity" => {
             json!({ "type": "string", "enum": Sensitivity::ALL.iter().map(|one| one.as_str()).collect::<Vec<_>>() })
         }
+        "recent" => json!({ "type": "integer", "enum": [60, 300, 3600] }),
         "state" => json!({ "type": "string", "enum": ["open", "ended"] }),
         "sort" => json!({ "type": "string", "enum": ["name", "unusual", "calls"], "default": "name" }),
         "cursor" => json!({ "type": "string", "minLength": 1 }),
@@ -153,6 +156,8 @@ fn parameter(name: &str) -> Value {
         "limit" => "most entries of the answer",
         "cursor" => "`next` of the page before",
         "period" => "seconds together",
+        "search" => "stands somewhere in account, Region, source, name or error code",
+        "recent" => "with the calls of the 48 newest periods of as many seconds",
         "sort" => "what comes first",
         "sensitivity" => "the loosest level: medium means low and medium",
         _ => "compared whole",

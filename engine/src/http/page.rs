@@ -1,91 +1,70 @@
-//! The page at the root: the newest insights and links, without scripts and without network.
+//! The page: files that are compiled in. The scripts ask the API that everybody else asks; nothing here reads the state.
+//!
+//! [`BYTES`] is the bound on all of them together, as they are sent.
 
-use std::fmt::Write;
+use axum::extract::Path;
+use axum::http::{HeaderName, HeaderValue, header};
+use axum::response::{IntoResponse, Response};
 
-use serde_json::Value;
+use super::problem::Problem;
 
-use super::query::{Insight, Page};
+/// Most bytes of all files together.
+#[cfg(test)]
+pub(super) const BYTES: usize = 200_000;
 
-/// Its style.
-pub(super) const STYLE: &str = include_str!("page.css");
+/// Only our own files and our own API, no script or style in the markup, and no text that becomes markup: with the
+/// last two even a mistake in a script cannot turn a name into an element.
+const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self'; \
+base-uri 'none'; form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types 'none'";
 
-const HEAD: &str = "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
-<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n<meta http-equiv=\"refresh\" content=\"30\">\n\
-<title>Trailsight</title>\n<link rel=\"stylesheet\" href=\"/page.css\">\n</head>\n<body>\n<h1>Trailsight</h1>\n\
-<nav><a href=\"/api/v1/insights\">insights</a> <a href=\"/api/v1/status\">status</a> \
-<a href=\"/readyz\">ready</a> <a href=\"/metrics\">metrics</a></nav>\n";
+const SCRIPT: &str = "text/javascript; charset=utf-8";
+const STYLE: &str = "text/css; charset=utf-8";
 
-/// The newest incidents as a table.
-pub(super) fn render(page: &Page) -> String {
-    let mut html = HEAD.to_owned();
-    if page.insights.is_empty() {
-        html.push_str(
-            "<p>No insights have been recorded yet. How far learning is: <a href=\"/api/v1/status\">status</a>.</p>\n",
-        );
-    } else {
-        html.push_str(
-            "<table>\n<thead><tr><th>start</th><th>level</th><th>type</th><th>account</th><th>Region</th>\
-             <th>API</th><th>per minute</th><th>baseline</th><th>state</th></tr></thead>\n<tbody>\n",
-        );
-        page.insights.iter().for_each(|insight| row(&mut html, insight));
-        html.push_str("</tbody>\n</table>\n");
-    }
-    html.push_str("</body>\n</html>\n");
-    html
+const INDEX: &str = include_str!("page/index.html");
+
+macro_rules! files {
+    ($($kind:ident $folder:literal: $($name:literal),+;)+) => {
+        /// Name, media type, content.
+        pub(super) const FILES: &[(&str, &str, &str)] =
+            &[$($(($name, $kind, include_str!(concat!("page/", $folder, $name)))),+),+];
+    };
 }
 
-fn row(html: &mut String, insight: &Insight) {
-    let record = insight.end.as_ref().or(insight.start.as_ref());
-    let record: Value = record.and_then(|record| serde_json::from_str(record.get()).ok()).unwrap_or_default();
-    let details = &record["insightDetails"];
-    let statistics = &details["insightContext"]["statistics"];
-    let state = match (&insight.muted_by, &insight.end) {
-        (Some(_), _) => "muted",
-        (None, Some(_)) => "ended",
-        (None, None) => "open",
-    };
-    let mut api = text(&details["eventName"]);
-    if details["errorCode"].is_string() {
-        let _ = write!(api, " ({})", text(&details["errorCode"]));
-    }
-    let start: Value =
-        insight.start.as_ref().and_then(|start| serde_json::from_str(start.get()).ok()).unwrap_or_default();
-    let time = if start["eventTime"].is_string() { &start["eventTime"] } else { &record["eventTime"] };
-    // Writing to a String cannot fail.
-    let _ = writeln!(
-        html,
-        "<tr><td><a href=\"/api/v1/insights/{}\">{}</a></td><td>{}</td><td>{}</td><td>{}</td><td>{}</td>\
-         <td>{} {api}</td><td>{}</td><td>{}</td><td>{state}</td></tr>",
-        insight.shared_event_id,
-        text(time),
-        text(&record["trailsight"]["sensitivity"]),
-        text(&details["insightType"]),
-        text(&record["recipientAccountId"]),
-        text(&record["awsRegion"]),
-        text(&details["eventSource"]),
-        text(&statistics["insight"]["average"]),
-        text(&statistics["baseline"]["average"]),
-    );
+const PICTURE: &str = "image/svg+xml";
+const TEXT: &str = "text/plain; charset=utf-8";
+
+files! {
+    SCRIPT "": "main.js", "api.js", "dom.js", "words.js", "filters.js", "insights.js", "insight.js", "evidence.js",
+        "plot.js", "series.js", "watched.js", "status.js";
+    STYLE "": "page.css", "parts.css";
+    PICTURE "": "icon.svg";
+    SCRIPT "vendor/": "uPlot.iife.min.js";
+    STYLE "vendor/": "uPlot.min.css";
+    TEXT "vendor/": "uPlot.LICENSE.txt";
 }
 
-/// Text or a number for HTML: names come from whoever called AWS.
-fn text(value: &Value) -> String {
-    let raw = match value {
-        Value::String(text) => text.clone(),
-        Value::Number(number) => number.to_string(),
-        _ => return "–".to_owned(),
-    };
-    let mut escaped = String::with_capacity(raw.len());
-    for found in raw.chars() {
-        match found {
-            '&' => escaped.push_str("&amp;"),
-            '<' => escaped.push_str("&lt;"),
-            '>' => escaped.push_str("&gt;"),
-            '"' => escaped.push_str("&quot;"),
-            '\'' => escaped.push_str("&#39;"),
-            _ if found.is_control() => escaped.push('\u{fffd}'),
-            _ => escaped.push(found),
-        }
-    }
-    escaped
+/// The page at the root, and one level below it.
+pub(super) async fn top() -> Response {
+    html("./")
+}
+
+/// The page two levels below the root. Addresses are relative, so that a proxy may put a path before them.
+pub(super) async fn below() -> Response {
+    html("../")
+}
+
+fn html(root: &str) -> Response {
+    let policy = (header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY));
+    let kind = (header::CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
+    ([kind, policy], INDEX.replace("{{root}}", root)).into_response()
+}
+
+/// One of the files.
+pub(super) async fn file(
+    name: Result<Path<String>, axum::extract::rejection::PathRejection>,
+) -> Result<Response, Problem> {
+    let Path(name) = name.map_err(|_| Problem::not_found())?;
+    let (_, kind, content) = FILES.iter().find(|(known, ..)| *known == name).ok_or_else(Problem::not_found)?;
+    let headers: [(HeaderName, HeaderValue); 1] = [(header::CONTENT_TYPE, HeaderValue::from_static(kind))];
+    Ok((headers, *content).into_response())
 }

@@ -7,6 +7,8 @@ use super::query::QueryError;
 
 /// Most points of one answer.
 pub const POINTS: u32 = 1500;
+/// Periods in [`SeriesView::recent`].
+pub const RECENT: u32 = 48;
 
 /// What is watched, as HTTP asks for it. Answers come from the thread that owns the state and may take a moment.
 pub trait Watch {
@@ -28,6 +30,10 @@ pub struct SeriesFilter {
     pub source: Option<String>,
     /// `eventName`.
     pub name: Option<String>,
+    /// Stands somewhere in one of the five parts of the name, whatever the case of its letters A to Z.
+    pub search: Option<String>,
+    /// Whether each is shown with its newest calls, and by which period in seconds: 60, 300 or 3600.
+    pub recent: Option<u32>,
     /// What comes first.
     pub sort: Sort,
 }
@@ -93,6 +99,8 @@ pub struct SeriesView {
     pub last_call: Option<String>,
     /// The strictest level of its open incident.
     pub open: Option<&'static str>,
+    /// Calls in each of the 48 newest periods, oldest first; the last is not over. `None` unless asked for.
+    pub recent: Option<Vec<u64>>,
 }
 
 /// The least calls in a minute that are unusual, by level; `None` where no number is.

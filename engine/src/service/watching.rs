@@ -7,7 +7,8 @@ use trailsight_schemas::time::{Minute, format_rfc3339};
 
 use crate::detect::watched::{Order, Outlook, Spans, Wanted, Watched, levels};
 use crate::http::{
-    POINTS, QueryError, SeriesFilter, SeriesMinutes, SeriesPage, SeriesPoint, SeriesView, Sort, Span, Thresholds, Watch,
+    POINTS, QueryError, RECENT, SeriesFilter, SeriesMinutes, SeriesPage, SeriesPoint, SeriesView, Sort, Span,
+    Thresholds, Watch,
 };
 use crate::journal::minutes::{Period, Point};
 
@@ -21,6 +22,7 @@ const COARSEST: u32 = 60;
 impl Watch for Shared {
     fn series(&self, filter: &SeriesFilter, limit: usize, cursor: Option<&str>) -> Result<SeriesPage, QueryError> {
         let wanted = Wanted {
+            search: filter.search.clone(),
             parts: [&filter.account, &filter.region, &filter.source, &filter.name].map(Clone::clone),
             order: match filter.sort {
                 Sort::Name => Order::Name,
@@ -31,7 +33,13 @@ impl Watch for Shared {
         };
         let (found, more) = self.questions.ask(move |detect| detect.watched(&wanted, limit)).ok_or(QueryError::Busy)?;
         let last = found.last().filter(|_| more).map(|(rank, last)| cursor_of(*rank, &last.path));
-        Ok(SeriesPage { series: found.into_iter().map(|(_, watched)| view(watched)).collect(), next: last })
+        let mut series: Vec<SeriesView> = found.iter().map(|(_, watched)| view(watched.clone())).collect();
+        if let Some(period) = filter.recent.and_then(Period::of_seconds) {
+            for (view, (_, watched)) in series.iter_mut().zip(&found) {
+                view.recent = Some(self.recent(watched, period)?);
+            }
+        }
+        Ok(SeriesPage { series, next: last })
     }
 
     fn series_minutes(&self, id: &str, span: &Span) -> Result<Option<SeriesMinutes>, QueryError> {
@@ -61,6 +69,28 @@ impl Watch for Shared {
             points(spans, &known, &outlooks).into_iter().filter(|(start, end, _)| *end > from && *start < until.0);
         Ok(Some(SeriesMinutes { series: view(watched), minutes: minutes.map(|(_, _, point)| point).collect() }))
     }
+}
+
+impl Shared {
+    /// Calls in the newest periods of a series, the one that is not over among them.
+    fn recent(&self, watched: &Watched, period: Period) -> Result<Vec<u64>, QueryError> {
+        let length = period.minutes();
+        let end = (watched.minute.0 / length + 1) * length;
+        let since = end.saturating_sub(RECENT * length);
+        Ok(placed(&self.minutes_of(&watched.path, Minute(since), Minute(end), period)?, since, length))
+    }
+}
+
+/// Calls by period from `since` on. What is kept coarser than was asked for stands at its begin.
+fn placed(points: &[Point], since: u32, length: u32) -> Vec<u64> {
+    let mut calls = vec![0u64; RECENT as usize];
+    for point in points {
+        let place = point.minute.0.saturating_sub(since) / length;
+        if let Some(many) = calls.get_mut(place as usize) {
+            *many = many.saturating_add(point.calls);
+        }
+    }
+    calls
 }
 
 /// Points without gaps, each with its begin and end in minutes: what has no calls has a point too, and a point that
@@ -106,6 +136,7 @@ fn view(watched: Watched) -> SeriesView {
         thresholds: thresholds(&watched.outlook),
         last_call: watched.last_call.map(|minute| format_rfc3339(minute.seconds())),
         open: watched.open.map(Sensitivity::as_str),
+        recent: None,
     }
 }
 
@@ -148,6 +179,14 @@ mod tests {
         for wrong in ["", "####", "AAAA", &URL_SAFE_NO_PAD.encode("no hexadecimal number")] {
             assert_eq!(place(wrong), None, "{wrong}");
         }
+    }
+
+    #[test]
+    fn recent_calls_stand_in_their_periods() {
+        let known = [(600, 5, 7), (604, 1, 3), (839, 1, 2), (840, 1, 9)];
+        let known = known.map(|(at, minutes, calls)| Point { minute: Minute(at), minutes, calls });
+        let calls = placed(&known, 600, 5);
+        assert_eq!((calls.len(), calls[0], calls[47], calls.iter().sum()), (48, 10, 2, 12u64), "what is later is left");
     }
 
     #[test]

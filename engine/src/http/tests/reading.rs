@@ -9,7 +9,7 @@ async fn what_the_reader_has_is_not_sent_again() {
     let ask = |path: &str, known: &str| {
         client.get(format!("http://{}{path}", server.address())).header("if-none-match", known).send()
     };
-    for path in ["/", "/page.css", "/api/v1/status", "/api/v1/insights", &format!("/api/v1/insights/{}", id())] {
+    for path in ["/", "/page/page.css", "/api/v1/status", "/api/v1/insights", &format!("/api/v1/insights/{}", id())] {
         let first = get(&server, path).await;
         assert_eq!(first.headers()["cache-control"], "private, no-cache", "{path}");
         let tag = first.headers()["etag"].to_str().unwrap().to_owned();
@@ -37,15 +37,21 @@ async fn what_the_reader_has_is_not_sent_again() {
 #[tokio::test]
 async fn what_is_asked_of_series_is_read_strictly() {
     let (server, fake) = start(&settings(), Fake::default());
-    let good =
-        "/api/v1/series?account=1&region=eu-west-1&source=ssm.amazonaws.com&name=It&sort=unusual&limit=7&cursor=abc";
+    let good = "/api/v1/series?account=1&region=eu-west-1&source=ssm.amazonaws.com&name=It&search=t%27s&recent=300&sort=unusual&limit=7&cursor=abc";
     assert_eq!(get(&server, good).await.status(), 200);
     let (filter, limit, cursor) = fake.watched.lock().unwrap().pop().unwrap();
     assert_eq!((filter.sort, limit, cursor.as_deref()), (Sort::Unusual, 7, Some("abc")));
+    assert_eq!((filter.search.as_deref(), filter.recent), (Some("t's"), Some(300)));
     assert_eq!([filter.account, filter.name].map(Option::unwrap), ["1", "It"]);
     for (path, code, said) in [
         ("/api/v1/series?sort=size", 400, "`sort` must be name, unusual or calls"),
-        ("/api/v1/series?since=2026-01-01T00:00:00Z", 400, "there are: account, region, source, name, sort"),
+        (
+            "/api/v1/series?since=2026-01-01T00:00:00Z",
+            400,
+            "there are: account, region, source, name, search, recent, sort",
+        ),
+        ("/api/v1/series?recent=61", 400, "60, 300 or 3600"),
+        ("/api/v1/series?search=", 400, "1 to 256 characters"),
         ("/api/v1/series?limit=0", 400, "`limit` must be"),
         ("/api/v1/series?cursor=bad", 400, "not one of ours"),
         ("/api/v1/series/known/minutes?period=61", 400, "60, 300 or 3600"),
