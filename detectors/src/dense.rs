@@ -151,7 +151,7 @@ impl Dense {
         let raised = self.feed_cusums(minute, 0, &forecast, false, step);
         if raised.contains(&true) {
             let case = self.case(minute, 0, self.maxima.week(), None, raised, context);
-            let found = case.find([0.0; 3], context);
+            let found = case.find([0.0; 3], context, |level, test| self.is_untold(level, test));
             self.tell(found, step);
         }
         if covered {
@@ -196,7 +196,7 @@ impl Dense {
         let case = self.case(minute, calls, self.maxima.week(), burst, raised, context);
         let statistics = case.statistics();
         let surprise = if explained { case.one_minute(x) } else { statistics[0] };
-        let finding = case.find(statistics, context);
+        let finding = case.find(statistics, context, |level, test| self.is_untold(level, test));
         let was_covered = self.covers(minute);
         self.tell(finding, step);
         if was_covered {

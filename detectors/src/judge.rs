@@ -101,8 +101,14 @@ impl Case<'_> {
         if value > statistic.threshold() { value } else { 0.0 }
     }
 
-    /// The strictest level at which anything fires, and the first test that fires there.
-    pub(crate) fn find(&self, statistics: [f64; 3], context: &Context<'_>) -> Option<Finding> {
+    /// The strictest level at which anything fires, and the first test that fires there. What was told already gets no
+    /// thresholds: they are searched for, which costs more than all the rest.
+    pub(crate) fn find(
+        &self,
+        statistics: [f64; 3],
+        context: &Context<'_>,
+        is_untold: impl Fn(Level, Test) -> bool,
+    ) -> Option<Finding> {
         let answers = [
             self.answer(Statistic::Minute, statistics[0], self.last(), context),
             self.answer(Statistic::Record, statistics[2], self.last(), context),
@@ -114,7 +120,9 @@ impl Case<'_> {
             self.answer_change(Change::Drop, context),
         ];
         let (level, answer) = strictest(&answers, context)?;
-        Some(answer.finding(level, self.minute, self.window_thresholds(answer, context)))
+        let untold = is_untold(level, answer.test);
+        let thresholds = if untold { self.window_thresholds(answer, context) } else { [f64::INFINITY; 3] };
+        Some(answer.finding(level, self.minute, thresholds))
     }
 
     /// Calls of the answer's window from which each level fires.

@@ -30,7 +30,7 @@ impl Dense {
         let window = self.window_so_far(minute, recent);
         let open = window[..WINDOW - 1].iter().copied().fold(0.0, f64::max);
         let case = self.case_of(minute, window, self.maxima.week().max(open), burst, context);
-        self.untold(case.find(case.statistics(), context)?)
+        self.untold(case.find(case.statistics(), context, |level, test| self.is_untold(level, test))?)
     }
 
     /// What is known of a first burst, with the open minutes of the window.

@@ -6,7 +6,7 @@ use crate::calendar::{HOUR, Minute};
 use crate::context::Context;
 use crate::dense::{Dense, NEVER};
 use crate::episode::{Ending, Episode};
-use crate::finding::{Direction, EndReason, Finding, Step, Test, Transition};
+use crate::finding::{Direction, EndReason, Finding, Level, Step, Test, Transition};
 use crate::judge::{Case, WINDOW};
 use crate::model::Forecast;
 
@@ -88,13 +88,17 @@ impl Dense {
 
     /// The finding, if it is stricter than what was told of this incident and of this first burst.
     pub(crate) fn untold(&self, finding: Finding) -> Option<Finding> {
+        self.is_untold(finding.level, finding.test).then_some(finding)
+    }
+
+    pub(crate) fn is_untold(&self, level: Level, test: Test) -> bool {
         let told = match (&self.episode, &self.burst) {
-            (Some(episode), _) if episode.direction != finding.test.direction() => return None,
+            (Some(episode), _) if episode.direction != test.direction() => return false,
             (Some(episode), _) => Some(episode.level),
-            (None, Some(burst)) if finding.test == Test::FirstUse => burst.told,
+            (None, Some(burst)) if test == Test::FirstUse => burst.told,
             _ => None,
         };
-        told.is_none_or(|told| finding.level < told).then_some(finding)
+        told.is_none_or(|told| level < told)
     }
 
     pub(crate) fn observe_episode(

@@ -52,8 +52,9 @@ pub(super) struct Account {
     pub(super) pools: [FirstUsePool; 2],
     /// Insights that people were told of lately.
     pub(super) leads: Leads,
-    /// Expected false insights a week, by level.
-    pub(super) budgets: [f64; 3],
+    /// False insights a week that the arithmetic is given for those promised, by level; kept, since every minute of
+    /// every series asks.
+    pub(super) given: [f64; 3],
     /// What has been seen within a week, and what woke up.
     pub(super) waking: Waking,
     /// Tails of its series.
@@ -78,7 +79,7 @@ impl Account {
             active: ActiveSeries::default(),
             pools: [FirstUsePool::new(watched), FirstUsePool::new(watched)],
             leads: Leads::default(),
-            budgets: settings.budgets_of(name),
+            given: given(settings.budgets_of(name)),
             waking: Waking::new(watched),
             tails: TailPool::SHIPPED,
             source: String::new(),
@@ -151,7 +152,7 @@ impl Account {
 
     /// Insights a week that the arithmetic is given for one series of this kind, so that the account's promise holds.
     fn budget(&self, level: Level, kind: Kind, first_use: bool) -> f64 {
-        budget::given(level, self.budgets[level as usize]) * self.share(level, kind, first_use)
+        self.given[level as usize] * self.share(level, kind, first_use)
     }
 
     /// The same for a kind of which there is one series in an account, by level.
@@ -204,6 +205,11 @@ impl Account {
         let regions = self.regions.len() * (size_of::<Hush>() + 16);
         size_of::<Account>() + self.waking.bytes() + gaps + regions + size_of_val(self.leads.as_slice())
     }
+}
+
+/// What the arithmetic is given for what is promised, by level.
+pub(super) fn given(promised: [f64; 3]) -> [f64; 3] {
+    Level::ALL.map(|level| budget::given(level, promised[level as usize]))
 }
 
 /// How many series had a call on the last seven days, without visiting them.

@@ -11,7 +11,7 @@ use trailsight_schemas::entry::{Batch, Class};
 use trailsight_schemas::insight::EndReason as Reason;
 use trailsight_schemas::time::DAY;
 
-use super::account::Account;
+use super::account::{Account, given};
 use super::cell::Cell;
 use super::corrections::Corrections;
 use super::pairs::Print;
@@ -192,10 +192,7 @@ impl Partition {
     fn close(&mut self, minute: u32, share: &Share<'_>, rules: &Rules, found: &mut Vec<Found>) {
         self.rouse(minute);
         self.wake_up(minute, rules);
-        let due: Vec<u32> = {
-            let with_calls = self.cells.get(&minute).into_iter().flat_map(|of_series| of_series.keys().copied());
-            with_calls.chain(self.awake.iter().copied()).collect::<BTreeSet<u32>>().into_iter().collect()
-        };
+        let due = self.due(minute);
         for index in &due {
             self.count(*index, minute);
         }
@@ -226,6 +223,16 @@ impl Partition {
         }
         self.learn_share(minute);
         self.tell_corrections(minute, share, rules, found);
+    }
+
+    /// Series with calls in a minute, and those that are awake, in order.
+    fn due(&self, minute: u32) -> Vec<u32> {
+        let with_calls = self.cells.get(&minute).into_iter().flat_map(|of_series| of_series.keys().copied());
+        let mut due: Vec<u32> = with_calls.chain(self.awake.iter().copied()).collect();
+        // Two runs that are sorted already: one merge.
+        due.sort();
+        due.dedup();
+        due
     }
 
     /// What one series teaches its account, after all of the minute were judged: their order does not matter.
@@ -397,7 +404,7 @@ impl Partition {
     /// Applies settings that changed.
     pub(super) fn refresh(&mut self, rules: &Rules) {
         for (id, account) in &mut self.accounts {
-            account.budgets = rules.settings.budgets_of(self.strings.text(*id));
+            account.given = given(rules.settings.budgets_of(self.strings.text(*id)));
         }
         for tracked in self.series.iter_mut().flatten() {
             tracked.unlearned_until = rules.unlearned_until(&tracked.key, &self.strings);

@@ -153,7 +153,7 @@ impl Partition {
                     window,
                     expected: ledger.calls.saturating_sub(u64::from(sweep.size)) as f64 / week,
                     observed: f64::from(sweep.size) / f64::from(window),
-                    thresholds: sweep.thresholds,
+                    thresholds: account.waking.thresholds(minute, budgets, &sweep),
                     rate: sweep.chance_per_week / week,
                 };
                 step.transition = Some(Transition::Opened(finding));

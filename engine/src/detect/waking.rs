@@ -81,7 +81,6 @@ pub(super) struct Sweep {
     pub(super) size: u32,
     /// Bursts of at least this size a week, over the share of the budget.
     pub(super) chance_per_week: f64,
-    pub(super) thresholds: [f64; 3],
     pub(super) principal: Option<Id>,
 }
 
@@ -211,13 +210,18 @@ impl Waking {
         let chance = self.pools[at].rate(minute, size.into(), &PRIORS[at]) * week / SHARES[at];
         let fires = |level: &Level| chance <= budgets[*level as usize] && size >= FLOORS[*level as usize];
         let level = Level::ALL.into_iter().find(fires)?;
-        let minutes = f64::from(minute - start + 1);
-        let thresholds = Level::ALL.map(|level| {
-            let alpha = budgets[level as usize] * SHARES[at] / week;
+        Some(Sweep { level, start, size, chance_per_week: chance, principal })
+    }
+
+    /// Wakings a minute, from its start to `minute`, at which a sweep speaks at each level.
+    pub(super) fn thresholds(&self, minute: u32, budgets: [f64; 3], sweep: &Sweep) -> [f64; 3] {
+        let at = usize::from(sweep.principal.is_some());
+        let minutes = f64::from(minute - sweep.start + 1);
+        Level::ALL.map(|level| {
+            let alpha = budgets[level as usize] * SHARES[at] / f64::from(trailsight_schemas::time::WEEK);
             let least = self.pools[at].limit(minute, alpha, &PRIORS[at]).unwrap_or(f64::INFINITY);
             least.max(FLOORS[level as usize].into()) / minutes
-        });
-        Some(Sweep { level, start, size, chance_per_week: chance, thresholds, principal })
+        })
     }
 
     /// Where wakings became dense: the latest half or more of them, in the densest stretch up to now. A stray waking
