@@ -32,9 +32,8 @@ pub(crate) fn ask(size: Size) -> Result<Answer> {
         let mut service = Service::start(&config)?;
         let status = service.ask("/api/v1/status")?;
         took.push(began.elapsed().as_secs_f64());
-        let status: serde_json::Value = serde_json::from_str(&status)?;
-        active = status["series"]["active"].as_u64().context("status has series.active")?;
         service.end();
+        active = number(&status, ["series", "active"])?;
     }
     ensure!(active >= series, "only {active} series came back");
     Ok(Answer {
@@ -49,6 +48,19 @@ pub(crate) fn ask(size: Size) -> Result<Answer> {
         ],
         hash: hash(&active.to_le_bytes()),
     })
+}
+
+/// Bytes of state that a service with this configuration holds, and its series.
+pub(crate) fn held(config: &Path) -> Result<(u64, u64)> {
+    let mut service = Service::start(config)?;
+    let status = service.ask("/api/v1/status")?;
+    service.end();
+    Ok((number(&status, ["memory", "state_bytes"])?, number(&status, ["series", "active"])?))
+}
+
+fn number(status: &str, [part, name]: [&str; 2]) -> Result<u64> {
+    let status: serde_json::Value = serde_json::from_str(status)?;
+    status[part][name].as_u64().with_context(|| format!("status has no {part}.{name}"))
 }
 
 /// A configuration that reads an empty folder.
