@@ -38,6 +38,19 @@ pub enum Body {
         /// How many series.
         series: u32,
     },
+    /// A mute was made or ended by hand. It is for insights of the entries behind it; state does not follow from it.
+    Mute(MuteChange),
+}
+
+/// What somebody changed about mutes while the service ran.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MuteChange {
+    /// Names the mute.
+    pub key: String,
+    /// What it is, as JSON of the engine's own type; `None`: it ends.
+    pub mute: Option<String>,
+    /// Who asked for it, as far as is known: a role.
+    pub by: String,
 }
 
 /// Settings that decide what follows from the entries after this one.

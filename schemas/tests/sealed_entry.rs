@@ -86,7 +86,9 @@ fn batch() -> impl Strategy<Value = Batch> {
 
 fn entry() -> impl Strategy<Value = Entry> {
     let epoch = (".{0,20}", ".{0,40}").prop_map(|(version, settings)| Body::Epoch(Epoch { version, settings }));
-    (any::<i64>(), prop_oneof![8 => batch().prop_map(Body::Batch), 1 => epoch])
+    let mute = (".{0,20}", prop::option::of(".{0,40}"), ".{0,9}")
+        .prop_map(|(key, mute, by)| Body::Mute(MuteChange { key, mute, by }));
+    (any::<i64>(), prop_oneof![8 => batch().prop_map(Body::Batch), 1 => epoch, 1 => mute])
         .prop_map(|(taken_at, body)| Entry { taken_at, body })
 }
 

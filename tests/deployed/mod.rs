@@ -13,4 +13,4 @@ mod compose;
 mod manifests;
 mod host;
 
-pub(crate) use tools::tool;
+pub(crate) use tools::{target, tool};

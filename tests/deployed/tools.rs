@@ -24,7 +24,7 @@ pub(crate) fn tool(name: &str) -> Option<PathBuf> {
 }
 
 /// Where Cargo puts what it makes.
-pub(super) fn target() -> PathBuf {
+pub(crate) fn target() -> PathBuf {
     let test = env::current_exe().expect("this test has a path");
     test.ancestors().nth(3).expect("target/PROFILE/deps/all-HASH").to_owned()
 }

@@ -10,7 +10,7 @@ use tempfile::TempDir;
 
 use super::browser::{Page, Scheme};
 use super::{axe, chromium, demo, has_end};
-use crate::product;
+use crate::deployed::target;
 use crate::scale::report;
 use crate::service::Service;
 
@@ -90,7 +90,7 @@ async fn sights(service: &Service) -> Vec<Sight> {
 /// Beside the build, or where `tests/pictures` wants the README's.
 fn keep(page: &mut Page, name: &str) {
     let wanted = env::var_os("TRAILSIGHT_PICTURES").map(PathBuf::from);
-    let folder = wanted.unwrap_or_else(|| product::binary().with_file_name("../tests/pictures"));
+    let folder = wanted.unwrap_or_else(|| target().join("tests/pictures"));
     fs::create_dir_all(&folder).expect("the folder can be made");
     let picture = page.picture(false);
     assert!(picture.starts_with(b"\x89PNG") && picture.len() > 8_000, "{name}: {} bytes", picture.len());

@@ -5,6 +5,7 @@ mod attacks;
 mod hostile;
 mod journeys;
 mod looks;
+mod mute;
 mod outage;
 mod vendored;
 
@@ -14,7 +15,7 @@ use std::process::Command;
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::deployed::tool;
+use crate::deployed::{target, tool};
 use crate::product;
 use crate::records::{Envelope, Made, wrapped};
 use crate::scale::{Scale, not_run, scale};
@@ -27,8 +28,7 @@ fn chromium() -> Option<PathBuf> {
 
 /// The accessibility checker as a script, which `tests/page/fetch` has fetched.
 fn axe() -> Option<String> {
-    let target = product::binary().ancestors().nth(2).expect("target/PROFILE/trailsight");
-    let script = std::fs::read_to_string(target.join("tools/page/axe.min.js")).ok();
+    let script = std::fs::read_to_string(target().join("tools/page/axe.min.js")).ok();
     if script.is_none() {
         assert_eq!(scale(), Scale::Quick, "tests/page/fetch has not been run; tests/run does");
         not_run("axe", "it is not fetched, and --quick fetches nothing");

@@ -68,6 +68,7 @@ pub(super) fn principal(value: &str, average: f64, baseline: f64) -> Principal {
 
 pub(super) fn mute(key: &str, matches: MatchSpec) -> MuteSpec {
     MuteSpec {
+        since: None,
         key: key.into(),
         matches,
         reason: "for a test".into(),

@@ -21,6 +21,8 @@ pub struct MuteSpec {
     pub reason: String,
     /// Whom to ask.
     pub owner: String,
+    /// When it begins, milliseconds since the epoch: an insight of that very instant is still told. `None`: always.
+    pub since: Option<i64>,
     /// When it ends, milliseconds since the epoch; it does nothing from that instant on.
     pub until: Option<i64>,
     /// Whether the traffic it means still teaches the baselines. Detection reads it, delivery does not.
@@ -34,6 +36,7 @@ pub struct MuteSpec {
 pub(super) struct Mute {
     pub(super) key: String,
     matcher: Matcher,
+    since: Option<i64>,
     until: Option<i64>,
     alert: bool,
 }
@@ -41,12 +44,13 @@ pub(super) struct Mute {
 impl Mute {
     pub(super) fn new(at: usize, spec: &MuteSpec, problems: &mut Vec<RuleError>) -> Mute {
         let matcher = Matcher::new(&format!("mutes[{at}]"), &spec.matches, problems);
-        Mute { key: spec.key.clone(), matcher, until: spec.until, alert: spec.alert }
+        Mute { key: spec.key.clone(), matcher, since: spec.since, until: spec.until, alert: spec.alert }
     }
 
     /// Whether this insight is kept from people at `now_ms`.
     pub(super) fn holds(&self, event: &InsightEvent, now_ms: i64) -> bool {
         !self.alert
+            && self.since.is_none_or(|since| since < now_ms)
             && self.until.is_none_or(|until| now_ms < until)
             && self.matcher.agrees_apart_from_callers(event)
             && self.matcher.explained(event) >= EXPLAINED
@@ -147,6 +151,13 @@ mod tests {
         let spec = MuteSpec { until: Some(1000), ..mute("all", MatchSpec::default()) };
         assert!(holds(&insight(), &spec, 999));
         assert!(!holds(&insight(), &spec, 1000));
+    }
+
+    #[test]
+    fn a_mute_made_by_hand_is_for_what_comes_behind_it() {
+        let spec = MuteSpec { since: Some(1000), ..mute("all", MatchSpec::default()) };
+        assert!(!holds(&insight(), &spec, 1000));
+        assert!(holds(&insight(), &spec, 1001));
     }
 
     #[test]

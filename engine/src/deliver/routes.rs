@@ -9,6 +9,7 @@
 //! lead: a route of their own or a mute may have kept it from them.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, PoisonError, RwLock};
 
 use trailsight_schemas::insight::{InsightEvent, InsightFormat, Sensitivity, State};
 use uuid::Uuid;
@@ -61,6 +62,8 @@ pub struct SinkSpec {
 pub struct Router {
     routes: Vec<Route>,
     mutes: Vec<Mute>,
+    /// Mutes made while the service runs.
+    by_hand: Arc<RwLock<Vec<Mute>>>,
     sinks: Vec<SinkSpec>,
     levels: Levels,
 }
@@ -99,7 +102,7 @@ impl Router {
         if !problems.is_empty() {
             return Err(problems);
         }
-        Ok(Router { routes: compiled, mutes, sinks: sinks.to_vec(), levels })
+        Ok(Router { routes: compiled, mutes, by_hand: Arc::default(), sinks: sinks.to_vec(), levels })
     }
 
     /// Addresses insights in the order in which they were found. `now_ms` is the wall time of the entry that
@@ -143,14 +146,30 @@ impl Router {
     ) -> Addressed {
         let event = &detected.event;
         let ends_what_was_told = event.details.state == State::End && !told.is_empty();
-        let mute = self.mutes.iter().find(|mute| mute.holds(event, now_ms)).filter(|_| !ends_what_was_told);
-        let sinks = match (event.details.state, mute) {
+        let muted_by = self.muted_by(event, now_ms).filter(|_| !ends_what_was_told);
+        let sinks = match (event.details.state, &muted_by) {
             (State::End, _) => self.known(told),
             (State::Start, Some(_)) => Vec::new(),
             (State::Start, None) => self.first_told(event, told, by_lead),
         };
-        let muted_by = mute.map(|mute| mute.key.clone());
         Addressed { sinks, muted_by, detected }
+    }
+
+    /// The key of the first mute that holds, configured ones first.
+    fn muted_by(&self, event: &InsightEvent, now_ms: i64) -> Option<String> {
+        let by_hand = self.by_hand.read().unwrap_or_else(PoisonError::into_inner);
+        self.mutes.iter().chain(by_hand.iter()).find(|mute| mute.holds(event, now_ms)).map(|mute| mute.key.clone())
+    }
+
+    /// Puts these mutes in the place of those made by hand before. Where one cannot be used nothing changes.
+    pub fn mute_by_hand(&self, specs: &[MuteSpec]) -> Result<(), Vec<RuleError>> {
+        let mut problems = Vec::new();
+        let mutes = specs.iter().enumerate().map(|(at, spec)| Mute::new(at, spec, &mut problems)).collect();
+        if !problems.is_empty() {
+            return Err(problems);
+        }
+        *self.by_hand.write().unwrap_or_else(PoisonError::into_inner) = mutes;
+        Ok(())
     }
 
     /// Sinks that hear of the incident for the first time at this Start, in the order of their routes. Where people

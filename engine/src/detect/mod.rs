@@ -156,6 +156,7 @@ impl Detect {
                 self.evict(seq, *partition as usize, *series as usize);
                 Vec::new()
             }
+            Body::Mute(_) => Vec::new(),
             Body::Epoch(epoch) => {
                 if let Ok(settings) = serde_json::from_str::<Settings>(&epoch.settings) {
                     self.enter(seq, settings);

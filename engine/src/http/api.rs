@@ -5,13 +5,14 @@ use std::sync::Arc;
 use axum::extract::{Extension, Path, Query, State};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
+use axum::routing::{delete, get};
 use axum::{Json, Router, middleware};
 use tokio::sync::Semaphore;
 use uuid::Uuid;
 
 use super::filter;
 use super::guard::{Caller, Guard, guard};
+use super::mutes;
 use super::openapi;
 use super::page;
 use super::problem::Problem;
@@ -36,7 +37,7 @@ pub(super) struct App {
 
 impl App {
     /// Runs a query beside the reactor; the permit goes with it, so that a query whose reader is gone still counts.
-    async fn ask<T, F>(&self, ask: F) -> Result<T, Problem>
+    pub(super) async fn ask<T, F>(&self, ask: F) -> Result<T, Problem>
     where
         T: Send + 'static,
         F: FnOnce(&dyn Queries) -> Result<T, QueryError> + Send + 'static,
@@ -71,6 +72,7 @@ pub(super) fn router(app: App, guarding: Guard) -> Router {
         .route("/api/v1/status", get(status))
         .route("/api/v1/insights", get(insights))
         .route("/api/v1/insights/{id}", get(insight))
+        .route("/api/v1/mutes", get(mutes::list).post(mutes::make))
         .route("/api/v1/series", get(series))
         .route("/api/v1/series/{id}/minutes", get(series_minutes))
         .route_layer(middleware::from_fn(tag));
@@ -79,10 +81,11 @@ pub(super) fn router(app: App, guarding: Guard) -> Router {
         .route("/readyz", get(readyz))
         .route("/metrics", get(metrics))
         .route("/api/v1/stream", get(stream::stream))
+        .route("/api/v1/mutes/{key}", delete(mutes::end))
         .merge(tagged)
         .fallback(|| async { Problem::not_found() })
         .method_not_allowed_fallback(|| async {
-            Problem::new(StatusCode::METHOD_NOT_ALLOWED, "only GET and HEAD are answered here")
+            Problem::new(StatusCode::METHOD_NOT_ALLOWED, "there is something here, and it is not asked for like this")
         })
         .layer(middleware::from_fn_with_state(Arc::new(guarding), guard))
         .with_state(app)

@@ -82,6 +82,26 @@ impl Guard {
         if own { Ok(()) } else { Err(Problem::new(StatusCode::MISDIRECTED_REQUEST, detail)) }
     }
 
+    /// A page elsewhere may make a browser send a change with the reader's own token: browsers say where it comes from.
+    fn origin(&self, request: &Request) -> Result<(), Problem> {
+        let headers = request.headers();
+        if request.method().is_safe() {
+            return Ok(());
+        }
+        let text = |name: HeaderName| headers.get(name).map(|value| value.to_str().unwrap_or_default());
+        let site = text(HeaderName::from_static("sec-fetch-site"));
+        let host = text(header::HOST).and_then(|host| host.parse::<Authority>().ok());
+        let own = |origin: &str| {
+            let authority = origin.parse::<Uri>().ok().and_then(|uri| uri.authority().cloned());
+            let public = self.public_host.as_deref();
+            authority.is_some_and(|from| Some(&from) == host.as_ref() || public == Some(from.host()))
+        };
+        let foreign = site.is_some_and(|site| !matches!(site, "same-origin" | "none"))
+            || text(header::ORIGIN).is_some_and(|origin| !own(origin));
+        let detail = "changes are taken from our own page and from programs, not from other pages";
+        if foreign { Err(Problem::new(StatusCode::FORBIDDEN, detail)) } else { Ok(()) }
+    }
+
     fn caller(&self, headers: &HeaderMap, probe: bool) -> Result<Caller, Problem> {
         if self.tokens.is_empty() {
             return Ok(Caller(Some(Role::Viewer)));
@@ -135,7 +155,10 @@ pub(super) async fn guard(State(guard): State<Arc<Guard>>, mut request: Request,
     let route = request.extensions().get::<MatchedPath>().cloned();
     let probe = PROBES.contains(&request.uri().path());
     let host = if probe { Ok(()) } else { guard.host(request.uri(), request.headers()) };
-    let checked = host.and_then(|()| body(request.headers())).and_then(|()| guard.caller(request.headers(), probe));
+    let checked = host
+        .and_then(|()| body(request.headers()))
+        .and_then(|()| guard.origin(&request))
+        .and_then(|()| guard.caller(request.headers(), probe));
     let mut response = match checked {
         Err(problem) => problem.into_response(),
         Ok(caller) => {

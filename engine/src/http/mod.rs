@@ -5,6 +5,7 @@
 
 mod api;
 mod filter;
+mod mutes;
 mod guard;
 mod page;
 mod openapi;
@@ -18,6 +19,7 @@ mod watched;
 
 pub use crate::journal::history::{Filter, IncidentState};
 pub use filter::{FilterError, LIMIT, PARAMETERS, parse as parse_filter};
+pub use mutes::{LONGEST, MUTES, MuteMatch, MuteView, Mutes, NewMute};
 pub use query::{
     AccountLearning, Delivery, IncidentView, Insight, InsightReader, JournalStatus, LearningStage, MemoryStatus,
     MinuteCount, Page, Queries, QueryError, Reason, RecordTotals, SeriesStatus, SinkStatus, SourceStatus, Status,

@@ -11,6 +11,7 @@ use serde_json::{Map, Value, json};
 use trailsight_schemas::insight::{InsightType, Sensitivity};
 
 use super::filter::{LIMIT, OF_MINUTES, OF_SERIES, PARAMETERS, VALUE_LENGTH};
+use super::mutes::{MuteList, MuteView, NewMute};
 use super::problem::ProblemDocument;
 use super::query::{Alive, IncidentView, Page, Readiness, Status};
 use super::watched::{SeriesMinutes, SeriesPage};
@@ -87,7 +88,37 @@ fn paths(types: &mut SchemaGenerator) -> Value {
     );
     add("/metrics", operation(types, "Prometheus text.", Vec::new(), text("text/plain"), false));
     add("/", operation(types, "The page.", Vec::new(), text("text/html"), false));
+    mutes(types, &mut paths);
     Value::Object(paths)
+}
+
+/// What is changed: the only bodies there are.
+fn mutes(types: &mut SchemaGenerator, paths: &mut Map<String, Value>) {
+    let problem = json!({ "application/problem+json": { "schema": types.subschema_for::<ProblemDocument<'_>>() } });
+    let with = |mut operation: Value, codes: &[&str]| {
+        for code in codes {
+            operation["responses"][code] = json!({ "description": "It is refused.", "content": problem.clone() });
+        }
+        operation
+    };
+    let list = answer::<MuteList>(types, "What is kept from people.", Vec::new(), false);
+    let mut make = answer::<MuteView>(types, "Makes a mute; role operator.", Vec::new(), false);
+    make["requestBody"] = json!({ "required": true, "content": json_of(types.subschema_for::<NewMute>()) });
+    let made = make["responses"].as_object_mut().and_then(|responses| {
+        responses.remove("304");
+        responses.remove("200")
+    });
+    make["responses"]["201"] = made.unwrap_or_default();
+    let make = with(make, &["400", "403", "413", "415"]);
+    paths.insert("/api/v1/mutes".to_owned(), json!({ "get": list, "post": make }));
+    let key = json!({ "name": "key", "in": "path", "required": true, "description": "`key` of a mute made by hand",
+                      "schema": { "type": "string" } });
+    let mut end = operation(types, "Ends a mute; role operator.", vec![key], json!({}), true);
+    if let Some(responses) = end["responses"].as_object_mut() {
+        responses.retain(|code, _| !matches!(code.as_str(), "200" | "304" | "400"));
+    }
+    end["responses"]["204"] = json!({ "description": "It has ended." });
+    paths.insert("/api/v1/mutes/{key}".to_owned(), json!({ "delete": with(end, &["403"]) }));
 }
 
 fn text(kind: &str) -> Value {

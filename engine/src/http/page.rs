@@ -34,7 +34,7 @@ const PICTURE: &str = "image/svg+xml";
 const TEXT: &str = "text/plain; charset=utf-8";
 
 files! {
-    SCRIPT "": "main.js", "api.js", "dom.js", "words.js", "filters.js", "insights.js", "insight.js", "evidence.js",
+    SCRIPT "": "main.js", "api.js", "dom.js", "words.js", "filters.js", "insights.js", "insight.js", "evidence.js", "mute.js",
         "plot.js", "series.js", "watched.js", "status.js";
     STYLE "": "page.css", "parts.css";
     PICTURE "": "icon.svg";

@@ -71,7 +71,9 @@ impl From<FilterError> for Problem {
 impl From<QueryError> for Problem {
     fn from(error: QueryError) -> Problem {
         match error {
-            QueryError::Cursor | QueryError::Span => Problem::new(StatusCode::BAD_REQUEST, error.to_string()),
+            QueryError::Cursor | QueryError::Span | QueryError::Refused(_) => {
+                Problem::new(StatusCode::BAD_REQUEST, error.to_string())
+            }
             QueryError::Busy => Problem::new(StatusCode::SERVICE_UNAVAILABLE, error.to_string()),
             QueryError::Store(reason) => {
                 tracing::error!(%reason, "the history cannot be read");

@@ -6,6 +6,7 @@ use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
+use super::mutes::Mutes;
 use super::stream::News;
 use super::watched::Watch;
 use crate::journal::history::Filter;
@@ -20,7 +21,7 @@ pub trait InsightReader {
 }
 
 /// Everything that HTTP may know.
-pub trait Queries: InsightReader + Watch + Send + Sync {
+pub trait Queries: InsightReader + Watch + Mutes + Send + Sync {
     /// The state of the whole, at one instant.
     fn status(&self) -> Result<Status, QueryError>;
 
@@ -46,6 +47,9 @@ pub enum QueryError {
     /// The thread that owns the state did not answer in time.
     #[error("the engine is busy")]
     Busy,
+    /// What was asked for cannot be; a sentence for the reader.
+    #[error("{0}")]
+    Refused(String),
     /// The store did not answer. The text is for the log, not for the reader.
     #[error("the history cannot be read: {0}")]
     Store(String),

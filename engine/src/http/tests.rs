@@ -17,6 +17,7 @@ use crate::config::written::Role;
 use crate::telemetry::{Metrics, Names};
 
 mod crowd;
+mod muting;
 mod page;
 mod reading;
 
@@ -29,6 +30,7 @@ struct Fake {
     reasons: Vec<Reason>,
     asked: Mutex<Vec<(Filter, usize, Option<String>)>>,
     watched: Mutex<Vec<(SeriesFilter, usize, Option<String>)>>,
+    mutes: Mutex<Vec<MuteView>>,
     failing: bool,
     panicking: bool,
     /// While set, queries wait.
@@ -97,6 +99,34 @@ impl Watch for Fake {
             ("known", _) => Err(QueryError::Span),
             _ => Ok(None),
         }
+    }
+}
+
+impl Mutes for Fake {
+    fn mutes(&self) -> Result<Vec<MuteView>, QueryError> {
+        Ok(self.mutes.lock().unwrap().clone())
+    }
+
+    fn mute(&self, mute: NewMute, by: Role) -> Result<MuteView, QueryError> {
+        assert_eq!(by, Role::Operator);
+        let made = MuteView {
+            key: "by-hand-1".into(),
+            configured: false,
+            r#match: mute.r#match,
+            reason: mute.reason,
+            owner: mute.owner,
+            until: Some(mute.until),
+            made: None,
+        };
+        self.mutes.lock().unwrap().push(made.clone());
+        Ok(made)
+    }
+
+    fn unmute(&self, key: &str, _by: Role) -> Result<bool, QueryError> {
+        let mut mutes = self.mutes.lock().unwrap();
+        let before = mutes.len();
+        mutes.retain(|mute| mute.key != key);
+        Ok(mutes.len() < before)
     }
 }
 

@@ -5,6 +5,8 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
+use trailsight_schemas::entry::Body;
+
 use crate::clock::{Clock, instant};
 use crate::deliver::DeadLetters;
 use crate::detect::Sizes;
@@ -50,6 +52,9 @@ impl Driver {
                 Err(RecvTimeoutError::Disconnected) => break,
             };
             self.shared.questions.answer(self.state.spine.detect());
+            if !self.mute()? {
+                break;
+            }
             let now = self.clock.now();
             if !loads.is_empty() || now - last_entry >= TICK {
                 // What could not be read is on disk before its source may forget it.
@@ -142,6 +147,21 @@ impl Driver {
         self.state.spine.enter(evict, now);
         let driven = self.drive()?;
         self.follow(now);
+        Ok(driven)
+    }
+
+    /// Enters the change of a mute, where one waits, and says when it is in force.
+    fn mute(&mut self) -> Result<bool, JournalError> {
+        let Some((change, done)) = self.shared.by_hand.changes.next() else { return Ok(true) };
+        let now = self.clock.now();
+        self.state.spine.enter(Body::Mute(change), now);
+        let driven = self.drive()?;
+        self.follow(now);
+        if driven {
+            self.shared.by_hand.changed(self.state.mutes()?);
+            // Who asked may be gone by then.
+            let _ = done.try_send(());
+        }
         Ok(driven)
     }
 

@@ -3,6 +3,7 @@
 mod driver;
 mod history;
 mod kafka;
+mod muting;
 mod questions;
 mod watching;
 mod shared;
@@ -85,6 +86,7 @@ impl Service {
         let metrics = Arc::new(Metrics::new(&names(config))?);
         let history = History::open(config)?;
         let shared = Arc::new(Shared::new(config, metrics.clone(), &clock, history, stop.clone()));
+        shared.by_hand.changed(state.mutes()?);
         shared.baseline(state.spine.detect());
         let configured: Vec<String> = config.sources.iter().map(|source| source.name.clone()).collect();
         state.spine.start(&config.detect_settings(), &configured, env!("CARGO_PKG_VERSION"), clock.now())?;

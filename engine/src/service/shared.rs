@@ -31,6 +31,7 @@ use crate::spine::Taken;
 use crate::telemetry::{DeliveryOutcome, Metrics, Outcome, SeriesKind, SeriesName, StateKind};
 
 use super::history::History;
+use super::muting::ByHand;
 use super::questions::Questions;
 use super::state::State;
 
@@ -65,6 +66,7 @@ pub struct Shared {
     listeners: Mutex<Vec<SyncSender<InsightEvent>>>,
     news: broadcast::Sender<News>,
     pub(super) questions: Questions,
+    pub(super) by_hand: ByHand,
     /// Series whose gauges are shown, and how many may be.
     gauges: (Mutex<Vec<SeriesName>>, usize),
     /// What the log last said of each account's learning.
@@ -138,6 +140,7 @@ impl Shared {
             listeners: Mutex::default(),
             news: broadcast::Sender::new(LISTENER_LAG),
             questions: Questions::default(),
+            by_hand: ByHand::new(config, clock),
             gauges: (Mutex::default(), config.metrics_series_limit),
             stages: Mutex::default(),
             stop,

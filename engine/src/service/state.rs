@@ -7,12 +7,13 @@ use trailsight_schemas::entry::{Batch, Body};
 use trailsight_schemas::snapshot::{self, Part};
 use uuid::Uuid;
 
+use super::muting;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::deliver::{Outbox, Router};
 use crate::detect::Settings;
 use crate::ingest::Dedup;
-use crate::journal::local::{LocalJournal, LocalOutbox, Options, Retention};
+use crate::journal::local::{LocalJournal, LocalOutbox, MuteRow, Options, Retention};
 use crate::journal::minutes::{self, Minutes};
 use crate::journal::snapshot::{self as stored, Snapshots};
 use crate::journal::{Detected, Journal, JournalError, Seq};
@@ -32,6 +33,8 @@ pub struct State {
     pub recovered: Recovered,
     /// Snapshots that were damaged and passed over, and a minute history that was begun again.
     pub damaged: Vec<String>,
+    /// Decides where insights go.
+    router: Option<Arc<Router>>,
     /// The part to be snapshotted next.
     next_part: usize,
     /// When the last whole round of snapshots ended, milliseconds since the epoch.
@@ -54,7 +57,10 @@ impl State {
             .map(|partition| load_part(&mut snapshots, stored::Part::Partition(partition), &mut damaged))
             .collect::<anyhow::Result<Vec<_>>>()?;
         let dedup = load_dedup(&mut snapshots, config, &mut damaged)?;
-        let address = address(router, outbox.clone());
+        if let Some(router) = &router {
+            muting::enforce(router, &journal.mutes()?);
+        }
+        let address = address(router.clone(), outbox.clone());
         let (spine, recovered) = Spine::recover(journal, parts, dedup, settings, address)?;
         let minutes = Minutes::open(directory, minutes::Limits { bytes: config.limits.minute_history_bytes.0 })?;
         let mut state = State {
@@ -64,6 +70,7 @@ impl State {
             minutes,
             recovered,
             damaged,
+            router,
             next_part: 0,
             round_ended: None,
             clock: clock.clone(),
@@ -90,7 +97,7 @@ impl State {
             for (seq, entry) in &chunk {
                 let batch = match &entry.body {
                     Body::Batch(batch) => batch,
-                    Body::Epoch(_) | Body::Evict { .. } => &nothing,
+                    Body::Epoch(_) | Body::Evict { .. } | Body::Mute(_) => &nothing,
                 };
                 match self.minutes.apply(*seq, batch) {
                     Err(JournalError::Damaged(reason)) if !mended => {
@@ -124,6 +131,15 @@ impl State {
             }
         }
         Ok(())
+    }
+
+    /// Puts the mutes made by hand in force, as the journal has them, and gives them back.
+    pub fn mutes(&self) -> Result<Vec<MuteRow>, JournalError> {
+        let rows = self.spine.journal().mutes()?;
+        if let Some(router) = &self.router {
+            muting::enforce(router, &rows);
+        }
+        Ok(rows)
     }
 
     /// Parts that are stored one by one.

@@ -42,6 +42,7 @@ pub(super) fn router(config: &Config) -> anyhow::Result<Router> {
         .map(|mute| MuteSpec {
             key: mute.name.clone(),
             matches: matches(&mute.matches),
+            since: None,
             reason: mute.reason.clone(),
             owner: mute.owner.clone(),
             until: mute.until,

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::batch::Columns;
 use super::{Kind, SealError, open, seal};
-use crate::entry::{Body, Entry, Epoch};
+use crate::entry::{Body, Entry, Epoch, MuteChange};
 
 /// Version of the entry format that is written.
 pub const ENTRY_VERSION: u16 = 1;
@@ -26,6 +26,7 @@ enum BodyV1<'a> {
         partition: u32,
         series: u32,
     },
+    Mute(MuteChange),
 }
 
 /// An entry as sealed bytes. Fails only above [`super::INFLATED_LIMIT`].
@@ -34,6 +35,7 @@ pub fn encode_entry(entry: &Entry) -> Result<Vec<u8>, SealError> {
         Body::Batch(batch) => BodyV1::Batch(Box::new(Columns::of(batch))),
         Body::Epoch(epoch) => BodyV1::Epoch(epoch.clone()),
         Body::Evict { partition, series } => BodyV1::Evict { partition: *partition, series: *series },
+        Body::Mute(change) => BodyV1::Mute(change.clone()),
     };
     let payload = postcard::to_stdvec(&EntryV1 { taken_at: entry.taken_at, body })
         .map_err(|_| SealError::TooLarge { bytes: usize::MAX })?;
@@ -52,6 +54,7 @@ pub fn decode_entry(bytes: &[u8]) -> Result<Entry, SealError> {
         BodyV1::Batch(columns) => Body::Batch(columns.into_batch().map_err(SealError::Damaged)?),
         BodyV1::Epoch(epoch) => Body::Epoch(epoch),
         BodyV1::Evict { partition, series } => Body::Evict { partition, series },
+        BodyV1::Mute(change) => Body::Mute(change),
     };
     Ok(Entry { taken_at: entry.taken_at, body })
 }

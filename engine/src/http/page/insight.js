@@ -3,6 +3,7 @@
 import { ask, Failed, query, ROOT } from "./api.js";
 import { copies, failure, foreign, h, json, keepsFocus, loading, plain } from "./dom.js";
 import { attributions, deliveries, members, newcomers, recommendations } from "./evidence.js";
+import * as mute from "./mute.js";
 import { columns, plot, table } from "./plot.js";
 import * as words from "./words.js";
 
@@ -36,7 +37,7 @@ export function mount(main, place, id) {
   function render() {
     const record = view.insight.end ?? view.insight.start;
     const held = h("div", { class: "picture-place" }, loading("the picture", 5));
-    keepsFocus(body, () => body.replaceChildren(...head(view, record), pictureCard(held), evidence(view, record)));
+    keepsFocus(body, () => body.replaceChildren(...head(view, record), pictureCard(held), evidence(view, record, asked.signal)));
     document.title = `${plain(record.insightDetails.eventName)} · Trailsight`;
     draw(held, record);
   }
@@ -179,7 +180,7 @@ function tiles(insight, details, ours, begun) {
   return tiles;
 }
 
-function evidence(view, record) {
+function evidence(view, record, signal) {
   const { insightDetails: details, trailsight: ours = {} } = record;
   return h(
     "div",
@@ -191,6 +192,7 @@ function evidence(view, record) {
     recommendations(ours),
     history(view),
     deliveries(view),
+    mute.card(record, signal),
     raw(view),
   );
 }

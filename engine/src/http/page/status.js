@@ -1,6 +1,7 @@
 // Sources and how late they are, how far time has come, memory against its bound, what waits, learning by account.
 
 import { ask } from "./api.js";
+import * as mute from "./mute.js";
 import { failure, foreign, h, loading, plain, state } from "./dom.js";
 import * as words from "./words.js";
 
@@ -15,19 +16,21 @@ export function mount(main) {
   async function load() {
     if (document.hidden) return;
     try {
-      render(await ask("api/v1/status", { signal: asked.signal }));
+      const [status, mutes] = await Promise.all(["status", "mutes"].map((what) => ask(`api/v1/${what}`, { signal: asked.signal })));
+      render(status, mutes);
     } catch (error) {
       if (error.name !== "AbortError" && (!shown || error.status)) body.replaceChildren(failure(error, load));
     }
   }
 
-  function render(status) {
+  function render(status, mutes) {
     shown = true;
     const focused = document.activeElement?.getAttribute?.("aria-label");
-    body.replaceChildren(problems(status), tiles(status), sources(status), sinks(status), learning(status), records(status));
+    body.replaceChildren(problems(status), tiles(status), sources(status), sinks(status), muted(mutes), learning(status), records(status));
     if (focused && focused !== "Pages") [...body.querySelectorAll("[aria-label]")].find((one) => one.getAttribute("aria-label") === focused)?.focus({ preventScroll: true });
   }
 
+  const muted = (mutes) => section("Mutes", ["Mute", "What", "Why", "Whom to ask", "Until", "Made"], mute.rows(mutes, load), "Nothing is muted");
   const timer = setInterval(load, EVERY);
   load();
   const leave = () => {

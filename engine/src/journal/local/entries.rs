@@ -6,7 +6,7 @@ use rusqlite::{Connection, OptionalExtension};
 use trailsight_schemas::entry::{Body, Entry, Outcomes, Progress};
 use trailsight_schemas::sealed::{SealError, decode_entry, encode_entry};
 
-use super::{position, set_position};
+use super::{mutes, position, set_position};
 use crate::journal::store::{signed, unsigned};
 use crate::journal::{JournalError, Seq};
 
@@ -48,6 +48,9 @@ pub(super) fn append(
     for (entry, bytes) in entries.iter().zip(sealed) {
         seq += 1;
         insert.execute((signed(seq), entry.taken_at, bytes))?;
+        if let Body::Mute(change) = &entry.body {
+            mutes::change(connection, change, entry.taken_at)?;
+        }
         let Body::Batch(batch) = &entry.body else { continue };
         for progress in &batch.progress {
             write_marks(connection, progress)?;

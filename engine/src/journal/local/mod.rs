@@ -11,6 +11,7 @@
 mod schema;
 mod names;
 mod entries;
+mod mutes;
 mod outputs;
 mod outbox;
 mod retention;
@@ -33,6 +34,7 @@ use tokio::sync::Notify;
 use trailsight_schemas::entry::{Entry, Outcomes};
 
 pub(super) use entries::totals;
+pub use mutes::MuteRow;
 pub(super) use names::{sensitivities_to, state_of};
 pub use outbox::LocalOutbox;
 pub use retention::Retention;
@@ -140,6 +142,11 @@ impl LocalJournal {
     /// The outbox, for delivery workers on other threads. The directory stays locked while one exists.
     pub fn outbox(&self) -> LocalOutbox {
         LocalOutbox(Arc::clone(&self.shared))
+    }
+
+    /// Mutes made by hand, newest first, those that have ended among them.
+    pub fn mutes(&self) -> Result<Vec<MuteRow>, JournalError> {
+        mutes::read(&self.shared.reader())
     }
 
     /// Bytes of entries appended by this process.

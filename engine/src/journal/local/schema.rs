@@ -5,7 +5,7 @@ use crate::journal::store::Format;
 /// Name of the database in the data directory.
 pub(in crate::journal) const FILE: &str = "journal.db";
 
-pub(in crate::journal) const FORMAT: Format = Format { application: 0x5453_4a31, steps: &[VERSION_1] };
+pub(in crate::journal) const FORMAT: Format = Format { application: 0x5453_4a31, steps: &[VERSION_1, VERSION_2] };
 
 /// Times are milliseconds since the epoch, but for `event_time`, `started` and `ended`: seconds, as in the record.
 const VERSION_1: &str = "
@@ -90,4 +90,16 @@ CREATE INDEX outbox_pending ON outbox(sink, id) WHERE status = 'pending';
 CREATE INDEX outbox_incident ON outbox(shared_event_id, sink, id);
 CREATE INDEX outbox_record ON outbox(event_id);
 CREATE INDEX outbox_closed ON outbox(closed) WHERE status <> 'pending';
+";
+
+/// Mutes made by hand, kept when they have ended: who kept what from people, when and why.
+const VERSION_2: &str = "
+CREATE TABLE mutes(
+    key TEXT PRIMARY KEY NOT NULL,
+    mute TEXT NOT NULL,                 -- JSON
+    made INTEGER NOT NULL,
+    made_by TEXT NOT NULL,
+    ended INTEGER,
+    ended_by TEXT
+) WITHOUT ROWID;
 ";

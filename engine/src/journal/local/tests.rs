@@ -1,6 +1,6 @@
 //! What the local journal promises, one by one.
 
-use trailsight_schemas::entry::{Body, Entry, Epoch, Outcomes};
+use trailsight_schemas::entry::{Body, Entry, Epoch, MuteChange, Outcomes};
 use trailsight_schemas::insight::Sensitivity;
 use uuid::Uuid;
 
@@ -36,6 +36,25 @@ fn what_was_appended_is_there_after_the_process_is_gone() {
     journal.append(&[entry("a", ("k", b""), u64::MAX)]).unwrap();
     assert_eq!(journal.marks("a").unwrap(), [].into());
     assert_eq!(journal.totals().unwrap()["a"].counted, i64::MAX as u64, "held, not wrapped");
+}
+
+#[test]
+fn a_mute_made_by_hand_outlives_its_entry_and_is_kept_when_it_has_ended() {
+    let directory = tempfile::tempdir().unwrap();
+    let change = |taken_at, mute: Option<&str>| {
+        let change = MuteChange { key: "by-hand-1".into(), mute: mute.map(str::to_owned), by: "operator".into() };
+        Entry { taken_at, body: Body::Mute(change) }
+    };
+    let mut journal = open(directory.path());
+    journal.append(&[change(5, Some("{}")), change(6, Some("another of the same name changes nothing"))]).unwrap();
+    journal.drop_through(2).unwrap();
+    drop(journal);
+    let mut journal = open(directory.path());
+    let [mute] = journal.mutes().unwrap().try_into().unwrap();
+    assert_eq!((mute.key.as_str(), mute.mute.as_str(), mute.made, mute.ended), ("by-hand-1", "{}", 5, None));
+    assert_eq!(mute.made_by, "operator");
+    journal.append(&[change(9, None), change(10, None)]).unwrap();
+    assert_eq!(journal.mutes().unwrap()[0].ended, Some(9), "it ends once");
 }
 
 #[test]
