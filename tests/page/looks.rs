@@ -44,9 +44,7 @@ async fn every_page_is_accessible_in_light_and_dark_wide_and_narrow() {
                 page.eval("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))");
                 let what = format!("{name}, {}, {width} wide", scheme.as_str());
                 assert_eq!(page.eval("document.documentElement.scrollWidth <= innerWidth"), true, "{what} overflows");
-                let found = page.eval(AXE);
-                assert_eq!(found["violations"], serde_json::json!([]), "{what}");
-                rules += found["passes"].as_u64().unwrap_or_default();
+                rules += accessible(&mut page, &what);
                 keep(&mut page, &format!("{name}-{}-{width}", scheme.as_str()));
             }
         }
@@ -56,6 +54,13 @@ async fn every_page_is_accessible_in_light_and_dark_wide_and_narrow() {
     assert!(rules > 20 * seen as u64, "axe did look: {rules}");
     assert_eq!(page.requests_elsewhere(&service.url), Vec::<&String>::new());
     service.stop();
+}
+
+/// Fails where axe, which the page has, finds a rule broken; how many rules were kept.
+pub(super) fn accessible(page: &mut Page, what: &str) -> u64 {
+    let found = page.eval(AXE);
+    assert_eq!(found["violations"], serde_json::json!([]), "{what}");
+    found["passes"].as_u64().unwrap_or_default()
 }
 
 const AXE: &str = "axe.run().then((found) => ({ passes: found.passes.length, violations: found.violations.map((one) => \
@@ -88,7 +93,7 @@ async fn sights(service: &Service) -> Vec<Sight> {
 }
 
 /// Beside the build, or where `tests/pictures` wants the README's.
-fn keep(page: &mut Page, name: &str) {
+pub(super) fn keep(page: &mut Page, name: &str) {
     let wanted = env::var_os("TRAILSIGHT_PICTURES").map(PathBuf::from);
     let folder = wanted.unwrap_or_else(|| target().join("tests/pictures"));
     fs::create_dir_all(&folder).expect("the folder can be made");

@@ -7,7 +7,8 @@ use tempfile::TempDir;
 use trailsight::clock::Clock;
 
 use super::browser::{Page, Scheme};
-use super::chromium;
+use super::looks::{accessible, keep};
+use super::{axe, chromium};
 use crate::records::{Envelope, Made, wrapped};
 use crate::service::{Service, eventually, setup};
 
@@ -51,6 +52,7 @@ async fn an_operator_mutes_from_the_page_and_it_holds_over_a_restart() {
     identify(&mut page, OPERATOR);
     page.go(&format!("{}/insights/{id}", service.url));
     page.wait("document.querySelector('#mute-reason')");
+    looked_at(&mut page, "mute");
     page.eval("document.querySelector('#mute-what').focus()");
     page.tab_to("at.id === 'mute-reason'", 3);
     page.type_text("the trail is rebuilt");
@@ -60,6 +62,7 @@ async fn an_operator_mutes_from_the_page_and_it_holds_over_a_restart() {
     page.wait("document.querySelector('main').innerText.includes('kept from people')");
     page.go(&format!("{}/status", service.url));
     page.wait("document.querySelector('main').innerText.includes('the trail is rebuilt')");
+    looked_at(&mut page, "mutes");
     refused(&service).await;
     service.stop();
 
@@ -80,6 +83,19 @@ async fn an_operator_mutes_from_the_page_and_it_holds_over_a_restart() {
     let left = asked(&service, "/api/v1/mutes", OPERATOR).await.expect("a list");
     assert_eq!(left, json!({ "mutes": [], "may_change": true }));
     service.stop();
+}
+
+/// What only operators see is as accessible as the rest.
+fn looked_at(page: &mut Page, name: &str) {
+    let Some(axe) = axe() else { return };
+    page.eval(&axe);
+    for (scheme, width) in [(Scheme::Dark, 400), (Scheme::Light, 1280)] {
+        page.dress(scheme, width, 900);
+        page.eval("document.querySelector('[aria-label=\"Mute\"], [aria-label=\"Mutes\"]').scrollIntoView({ block: 'center' })");
+        assert_eq!(page.eval("document.documentElement.scrollWidth <= innerWidth"), true, "{name} overflows");
+        accessible(page, name);
+        keep(page, &format!("{name}-{}-{width}", scheme.as_str()));
+    }
 }
 
 fn this_minute() -> i64 {

@@ -26,7 +26,9 @@ export function mount(main, place, id) {
   async function load() {
     try {
       const found = await ask(`api/v1/insights/${encodeURIComponent(id)}`, { signal: asked.signal });
-      if (view && JSON.stringify(found) === JSON.stringify(view)) return;
+      // Whoever is typing is not interrupted; the next news shows it.
+      const typing = body.contains(document.activeElement) && document.activeElement.form;
+      if (view && (typing || JSON.stringify(found) === JSON.stringify(view))) return;
       view = found;
       render();
     } catch (error) {

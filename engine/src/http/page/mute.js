@@ -68,7 +68,7 @@ function form(record, body) {
 }
 
 function ending(mute, ended) {
-  const button = h("button", { type: "button", "aria-label": `End ${plain(mute.key)}` }, "End it");
+  const button = h("button", { type: "button", "aria-label": `End ${plain(mute.key)}` }, "End");
   button.addEventListener("click", async () => {
     try {
       await ask(`api/v1/mutes/${encodeURIComponent(mute.key)}`, { method: "DELETE" });
