@@ -73,13 +73,19 @@ async fn ten_thousand_slow_connections_keep_nobody_waiting() {
     service.stop();
 }
 
-/// Two hundred readers who never read, and ten who do: those who do hear of an incident.
+/// A thousand readers, of whom half never read: the others hear of an incident, others are answered, records are
+/// counted, and memory stays where it was.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn readers_of_the_stream_who_never_read_hold_up_nobody() {
+    let half = sized(50, 500, 500);
     let folder = TempDir::new().expect("a folder");
     let inbox = folder.path().join("inbox");
     fs::create_dir(&inbox).expect("the folder can be written");
-    let service = Service::run(&setup(folder.path(), &inbox, &folder.path().join("data"), ""));
+    // Half of the connections may be streams; some are for those who ask beside them.
+    let limits = format!("[limits]\nhttp_connections = {}\n", 4 * half + 200);
+    let service = Service::run(&setup(folder.path(), &inbox, &folder.path().join("data"), &limits));
+    service.until("/readyz", "ready", |ready| ready["ready"] == true).await;
+    let before = memory(&service);
     let host = service.url.trim_start_matches("http://").to_owned();
     let ask = b"GET /api/v1/stream HTTP/1.1\r\nHost: localhost\r\n\r\n";
     let connected = || {
@@ -88,10 +94,10 @@ async fn readers_of_the_stream_who_never_read_hold_up_nobody() {
         stream.write_all(ask).expect("the server reads");
         stream
     };
-    let mut readers: Vec<TcpStream> = (0..10).map(|_| connected()).collect();
-    let heads: Vec<bool> = readers.iter_mut().map(|stream| until(stream, "retry: ").is_some()).collect();
-    assert_eq!(heads, [true; 10]);
-    let _stalled: Vec<TcpStream> = (0..200).map(|_| connected()).collect();
+    let mut readers: Vec<TcpStream> = (0..half).map(|_| connected()).collect();
+    let welcome = readers.iter_mut().filter_map(|stream| until(stream, "retry: ")).count();
+    assert_eq!(welcome, half, "everybody who reads is told that he is connected");
+    let _stalled: Vec<TcpStream> = (0..half).map(|_| connected()).collect();
     let mut made: Vec<Made> =
         (0..2880).map(|minute| Made::write(DAY_0 + minute, "ec2", "CreateTags", "ci", 1)).collect();
     made.extend((0..400).map(|number| Made::write(DAY_0 + 2000, "iam", "CreateAccessKey", "<script>\n", number)));
@@ -101,7 +107,20 @@ async fn readers_of_the_stream_who_never_read_hold_up_nobody() {
         let seen = until(stream, "CreateAccessKey").expect("the burst is told");
         assert!(seen.contains("event: insight\nid: ") && seen.contains("\ndata: {"), "{seen}");
     }
-    assert!(answered(&host, "/api/v1/insights") < ANSWER);
+    let paths = ["/healthz", "/api/v1/status", "/api/v1/insights"];
+    let mut waits: Vec<Duration> = paths.iter().cycle().take(100).map(|path| answered(&host, path)).collect();
+    waits.sort();
+    let grown = memory(&service).saturating_sub(before);
+    report(&format!(
+        "{} readers of the stream of whom half stall: others are answered after {:.1?} at the median and {:.1?} at p99; memory grew by {:.1} MiB",
+        2 * half,
+        waits[50],
+        waits[98],
+        grown as f64 / 1024.0
+    ));
+    assert!(waits.iter().all(|wait| *wait < ANSWER), "{waits:?}");
+    assert!(grown < 2 * GROWTH, "{grown} KiB");
+    service.until("/api/v1/status", "3280 counted", |status| status["records"]["counted"] == 3280).await;
     service.stop();
 }
 
