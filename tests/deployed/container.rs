@@ -115,7 +115,7 @@ fn bill_of_materials() -> String {
     let made = succeeds(&deploy("container/sbom"), [""; 0]).stdout;
     let bill: Value = serde_json::from_str(&made).expect("JSON");
     let named = |name: &str| bill["components"].as_array().expect("a list").iter().any(|each| each["name"] == name);
-    assert!(named("serde_json") && named("trailsight-detectors"), "what is compiled in is listed");
+    assert!(named("serde_json") && named("trailsight-detectors") && named("uPlot"), "what is compiled in is listed");
     assert!(!named("proptest") && !named("trailsight-tests"), "what only tests need is not");
     made
 }
