@@ -9,6 +9,7 @@
 //! Known weakness: an account whose principals are all new every day gains nothing. Cost: a few comparisons.
 
 use crate::calendar::{HOUR, Minute};
+use crate::calibration::Statistic;
 use crate::context::{Context, Kind, Novelty};
 use crate::finding::{Direction, Finding, Level, Test};
 
@@ -37,8 +38,9 @@ pub(crate) const fn floors(test: Test, kind: Kind) -> [Floor; 3] {
 /// Minutes of the longest evaluation window: the caller keeps an hour of single minutes to fill it with.
 const LONGEST_WINDOW: u32 = HOUR;
 
-/// h.
-const NOVEL_SHARE: f64 = 0.25;
+/// h, by [`Level::ALL`]: novelty tells more where only the rarest speaks. At high, what is new is often large too, and a
+/// larger part finds less at the same rate of false leads.
+const NOVEL_SHARE: [f64; 3] = [0.4, 0.4, 0.15];
 /// Least q: what is measured may be few minutes.
 const LEAST_NOVELTY: f64 = 0.02;
 
@@ -52,15 +54,29 @@ pub(crate) struct Answer {
     pub(crate) expected: f64,
     /// What the floor's ratio is of.
     pub(crate) compared: f64,
-    /// The budget of all the series' tests at which this one fires.
+    /// Episodes a minute as strong, by chance.
     pub(crate) rate: f64,
+    /// Whose share of the budget it spends; first use has a budget of its own.
+    pub(crate) statistic: Option<Statistic>,
 }
 
 impl Answer {
     pub(crate) fn fires(&self, level: Level, context: &Context<'_>) -> bool {
-        let at = level as usize;
-        let budget = if self.test == Test::FirstUse { context.pool_alpha } else { context.alpha };
-        self.rate <= budget[at] && self.is_large(&floors(self.test, context.kind)[at])
+        self.fits(level, context) && self.is_large(&floors(self.test, context.kind)[level as usize])
+    }
+
+    /// Whether it fits the budget of a level, large or not.
+    pub(crate) fn fits(&self, level: Level, context: &Context<'_>) -> bool {
+        let budget = if self.statistic.is_none() { context.pool_alpha } else { context.alpha };
+        self.needed(level, context) <= budget[level as usize]
+    }
+
+    /// The budget of all the series' tests, or of first use, at which this one fires at a level.
+    fn needed(&self, level: Level, context: &Context<'_>) -> f64 {
+        match self.statistic {
+            Some(statistic) => sharpened(self.rate / statistic.share(level), context.novelty, level),
+            None => self.rate,
+        }
     }
 
     fn is_large(&self, floor: &Floor) -> bool {
@@ -81,7 +97,7 @@ impl Answer {
 
     /// The finding, given the calls of the window from which each level fires. What took longer than
     /// [`LONGEST_WINDOW`] is told by its last hour, at the rates of the whole.
-    pub(crate) fn finding(&self, level: Level, decided: Minute, calls: [f64; 3]) -> Finding {
+    pub(crate) fn finding(&self, level: Level, decided: Minute, calls: [f64; 3], context: &Context<'_>) -> Finding {
         let window = f64::from(self.window.max(1));
         let longest = decided.saturating_sub(LONGEST_WINDOW - 1);
         Finding {
@@ -93,7 +109,7 @@ impl Answer {
             expected: self.expected / window,
             observed: self.calls / window,
             thresholds: calls.map(|calls| calls / window),
-            rate: self.rate,
+            rate: self.needed(level, context),
         }
     }
 }
@@ -105,14 +121,15 @@ pub(crate) fn strictest<'a>(answers: &'a [Option<Answer>], context: &Context<'_>
     judged.into_iter().find_map(|level| Some((level, answers.iter().flatten().find(|answer| fires(level, answer))?)))
 }
 
-/// The rate at which a finding by such principals counts.
-pub(crate) fn sharpened(rate: f64, novelty: Option<Novelty>) -> f64 {
+/// The rate at which a finding by such principals counts at a level.
+fn sharpened(rate: f64, novelty: Option<Novelty>, level: Level) -> f64 {
     let Some(Novelty { share, base }) = novelty else { return rate };
-    let plain = rate / (1.0 - NOVEL_SHARE);
+    let novel_share = NOVEL_SHARE[level as usize];
+    let plain = rate / (1.0 - novel_share);
     if share < 0.5 {
         return plain;
     }
-    plain.min(rate * base.clamp(LEAST_NOVELTY, 1.0) / NOVEL_SHARE)
+    plain.min(rate * base.clamp(LEAST_NOVELTY, 1.0) / novel_share)
 }
 
 #[cfg(test)]
@@ -121,14 +138,16 @@ mod tests {
 
     #[test]
     fn novelty_spends_its_own_part_of_the_budget() {
-        let rate = |share, base| sharpened(1.0, Some(Novelty { share, base }));
-        assert_eq!(sharpened(1.0, None), 1.0);
-        assert_eq!(rate(0.4, 0.0), rate(1.0, 1.0));
-        assert!(rate(1.0, 0.02) < 0.1 && rate(1.0, 0.0) == rate(1.0, 0.02));
-        // By chance: the share q of minutes fires by one rule, all fire by the other.
-        for base in [0.02, 0.1, 0.5] {
-            let spent = 1.0 / rate(0.0, base) + base / rate(1.0, base).min(rate(0.0, base)) - base;
-            assert!(spent <= 1.0 + NOVEL_SHARE, "{base}: {spent}");
+        for level in Level::ALL {
+            let rate = |share, base| sharpened(1.0, Some(Novelty { share, base }), level);
+            assert_eq!(sharpened(1.0, None, level), 1.0);
+            assert_eq!(rate(0.4, 0.0), rate(1.0, 1.0));
+            assert!(rate(1.0, 0.02) < 0.15 && rate(1.0, 0.0) == rate(1.0, 0.02));
+            // By chance: the share q of minutes fires by one rule, all fire by the other.
+            for base in [0.02, 0.1, 0.5] {
+                let spent = 1.0 / rate(0.0, base) + base / rate(1.0, base).min(rate(0.0, base)) - base;
+                assert!(spent <= 1.0 + NOVEL_SHARE[level as usize], "{base}: {spent}");
+            }
         }
     }
 }

@@ -4,7 +4,7 @@
 //! the rate most likely rose within it, from the counts of its minutes that the template keeps (to an eighth).
 //! Assumes that most of the hour's minutes were learned. Cost: nothing unless a statistic exceeds its threshold.
 
-use crate::answer::{Answer, floors, sharpened, strictest};
+use crate::answer::{Answer, floors, strictest};
 use crate::calendar::{HOUR, Minute};
 use crate::calibration::{Reading, Statistic};
 use crate::context::Context;
@@ -29,17 +29,17 @@ impl HourCase<'_> {
     }
 
     pub(crate) fn find(&self, context: &Context<'_>) -> Option<Finding> {
-        let answers = [self.answer_hour(self.verdict.calls, self.verdict.surprise, context), self.answer_rise(context)];
+        let answers = [self.answer_hour(self.verdict.calls, self.verdict.surprise), self.answer_rise()];
         let (level, answer) = strictest(&answers, context)?;
         let thresholds = if answer.test == Test::Hour {
             self.hour_thresholds(context)
         } else {
             self.rise_thresholds(answer, context)
         };
-        Some(answer.finding(level, self.last_minute(), thresholds))
+        Some(answer.finding(level, self.last_minute(), thresholds, context))
     }
 
-    fn answer_hour(&self, calls: f64, value: f64, context: &Context<'_>) -> Option<Answer> {
+    fn answer_hour(&self, calls: f64, value: f64) -> Option<Answer> {
         let rate = self.reading.rate(Statistic::Hour, value)?;
         let Verdict { expected, compared, .. } = self.verdict;
         Some(Answer {
@@ -49,11 +49,12 @@ impl HourCase<'_> {
             calls,
             expected,
             compared,
-            rate: sharpened(rate / Statistic::Hour.share(), context.novelty),
+            rate,
+            statistic: Some(Statistic::Hour),
         })
     }
 
-    fn answer_rise(&self, context: &Context<'_>) -> Option<Answer> {
+    fn answer_rise(&self) -> Option<Answer> {
         let Rise { sum, start, calls, expected, .. } = self.verdict.rise?;
         let rate = self.reading.rate(Statistic::HourRise, f64::from(sum))?;
         Some(Answer {
@@ -63,7 +64,8 @@ impl HourCase<'_> {
             calls: f64::from(calls),
             expected: f64::from(expected),
             compared: f64::from(expected),
-            rate: sharpened(rate / Statistic::HourRise.share(), context.novelty),
+            rate,
+            statistic: Some(Statistic::HourRise),
         })
     }
 
@@ -79,7 +81,7 @@ impl HourCase<'_> {
         Level::ALL.map(|level| {
             let fires = |calls: u64| {
                 let value = surprise(calls as f64, mean, dispersion.size(mean));
-                let answer = self.answer_hour(calls as f64, value, context);
+                let answer = self.answer_hour(calls as f64, value);
                 context.judge.allows(level) && answer.is_some_and(|answer| answer.fires(level, context))
             };
             let calls = least(fires);
@@ -91,7 +93,7 @@ impl HourCase<'_> {
     fn rise_thresholds(&self, answer: &Answer, context: &Context<'_>) -> [f64; 3] {
         let sum = self.verdict.rise.map_or(0.0, |rise| f64::from(rise.sum));
         Level::ALL.map(|level| {
-            let rate = context.alpha[level as usize] * Statistic::HourRise.share();
+            let rate = context.alpha[level as usize] * Statistic::HourRise.share(level);
             let needed = self.reading.value_at(Statistic::HourRise, rate);
             let floor = floors(answer.test, context.kind)[level as usize].calls;
             (answer.calls + (needed - sum) / crate::hourly::LN_RATIO).max(answer.expected + floor)

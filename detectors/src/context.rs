@@ -42,16 +42,21 @@ impl Judge {
 }
 
 /// For a series of errors: how many calls they are of, and how many of those usually fail. Where it is given, a rise
-/// is only found where the share of failures rose too.
+/// is only found where the share of failures rose too, in its window and in the last hour.
 #[derive(Clone, Copy)]
 pub struct Exposure<'a> {
     /// Calls of the API, failed or not, in the given number of minutes (1 to 60) that end with the one judged. Asked
     /// only where a count is unusual. Never less than the errors of those minutes.
     pub calls: &'a dyn Fn(u32) -> u64,
+    /// Failures with this code in the hour that ends with the minute judged.
+    pub errors_of_hour: &'a dyn Fn() -> u64,
     /// π, failures with this code a call over the last seven days, discounted; from 0 to 1.
     pub ratio: f64,
     /// φ = Σ(e − nπ)²/Σnπ(1 − π) over the minutes of those days; 1 where failures are independent.
     pub overdispersion: f64,
+    /// Whether the calls are judged themselves. Where they are not, failures that are most of the calls need no
+    /// confirmation, because nothing else would tell of them.
+    pub calls_judged: bool,
 }
 
 /// How much of a minute was made by principals that did not call this API in the baseline.

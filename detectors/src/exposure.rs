@@ -3,11 +3,14 @@
 //! Formula: E of n calls failed; with a usual share π and overdispersion φ, E is beta-binomial with a = π/ρ,
 //! b = (1 − π)/ρ, ρ = (φ − 1)/(n − 1): variance φnπ(1 − π). P(E' ≥ E) by the ratios of its probabilities,
 //! p(k+1)/p(k) = (n − k)(k + a)/((k + 1)(n − k − 1 + b)); for π < 5 % negative binomial with mean nπ and variance φnπ.
-//! Where the deviation exceeds a thousand, the normal tail. An error insight needs P < 10⁻³ besides its count test.
+//! Where the deviation exceeds a thousand, the normal tail. An error insight needs P < 10⁻³ besides its count test, in
+//! its window and in the hour that ends with it: in a surge failures come together that usually come one by one, and a
+//! minute of them says nothing of the surge.
 //! Source: section 2.5 of the detection notes; Johnson, Kemp and Kotz 2005, 6.2.2 for the ratios.
 //! Assumes that π holds for the window. Known weakness: new callers with another π than the old look like a change.
 //! Cost: only where a count fires, at most a few thousand ratios.
 
+use crate::calendar::HOUR;
 use crate::context::Exposure;
 use crate::dispersion::Dispersion;
 use crate::numerics::{ln_gamma, surprise};
@@ -22,14 +25,21 @@ const MOST_TERMS: u32 = 1 << 14;
 const LEAST_RATIO: f64 = 1e-6;
 
 impl Exposure<'_> {
-    /// Whether `errors` in the `window` minutes that end with the judged one are more than their calls explain.
+    /// Whether `errors` in the `window` minutes that end with the judged one are more than their calls explain, and those
+    /// of the last hour more than its calls do.
     pub(crate) fn confirms(&self, errors: f64, window: u32) -> bool {
-        let calls = (self.calls)(window.clamp(1, 60)) as f64;
+        let calls = (self.calls)(window.clamp(1, HOUR)) as f64;
         // Further back than is known, the last hour stands for the window.
-        let errors = if window > 60 { errors * 60.0 / f64::from(window) } else { errors };
-        let calls = calls.max(errors);
+        let errors = if window > HOUR { errors * f64::from(HOUR) / f64::from(window) } else { errors };
+        if !self.calls_judged && 2.0 * errors > calls {
+            return true;
+        }
+        self.has_risen(errors, calls) && self.has_risen((self.errors_of_hour)() as f64, (self.calls)(HOUR) as f64)
+    }
+
+    fn has_risen(&self, errors: f64, calls: f64) -> bool {
         let ratio = self.ratio.clamp(LEAST_RATIO, 1.0 - LEAST_RATIO);
-        more_than_usual(libm::floor(errors), calls, ratio, self.overdispersion.clamp(1.0, 1e6))
+        more_than_usual(libm::floor(errors), calls.max(errors), ratio, self.overdispersion.clamp(1.0, 1e6))
     }
 }
 
@@ -103,17 +113,55 @@ mod tests {
         assert!((variance / (phi * n * ratio * (1.0 - ratio)) - 1.0).abs() < 1e-6, "{variance}");
     }
 
+    /// An exposure whose hour is nothing but the window.
+    fn confirmed(errors: f64, calls: u64, ratio: f64, overdispersion: f64, window: u32) -> bool {
+        let errors_of_hour = || errors as u64;
+        let calls = |_| calls;
+        let exposure =
+            Exposure { calls: &calls, errors_of_hour: &errors_of_hour, ratio, overdispersion, calls_judged: true };
+        exposure.confirms(errors, window)
+    }
+
     #[test]
     fn a_surge_of_calls_confirms_nothing_and_a_change_of_ratio_does() {
         for (before, ratio) in [(20.0, 0.02), (20.0, 0.3), (1e7, 0.3)] {
-            let exposure = |calls: f64, errors: f64| {
-                let calls = calls as u64;
-                Exposure { calls: &|_| calls, ratio, overdispersion: 1.5 }.confirms(errors, 5)
-            };
+            let exposure = |calls: f64, errors: f64| confirmed(errors, calls as u64, ratio, 1.5, 5);
             let surge = 5.0 * before;
             assert!(!exposure(surge, libm::ceil(surge * ratio)), "{before} {ratio}");
             assert!(exposure(surge, libm::ceil(surge * (3.0 * ratio + 0.08))), "{before} {ratio}");
             assert!(exposure(before, libm::ceil(before * (3.0 * ratio + 0.2).min(1.0))) || before < 100.0);
+        }
+    }
+
+    /// Ten times the calls, and in one minute of the hour ten that usually fail one by one.
+    #[test]
+    fn failures_that_come_together_in_a_surge_are_no_change_of_its_share() {
+        let of = |errors: u64| {
+            let calls = |minutes: u32| 10 * u64::from(minutes);
+            let errors_of_hour = || errors;
+            Exposure {
+                calls: &calls,
+                errors_of_hour: &errors_of_hour,
+                ratio: 0.02,
+                overdispersion: 1.0,
+                calls_judged: true,
+            }
+            .confirms(8.0, 1)
+        };
+        assert!(!of(12) && of(40));
+    }
+
+    #[test]
+    fn failures_that_are_most_of_unjudged_calls_speak_for_them() {
+        for (errors, calls_judged, speaks) in [(60.0, false, true), (40.0, false, false), (60.0, true, false)] {
+            let exposure = Exposure {
+                calls: &|_| 100,
+                errors_of_hour: &|| errors as u64,
+                ratio: 0.7,
+                overdispersion: 1.0,
+                calls_judged,
+            };
+            assert_eq!(exposure.confirms(errors, 5), speaks, "{errors} {calls_judged}");
         }
     }
 
@@ -122,7 +170,7 @@ mod tests {
         for errors in [0.0, 1.0, 1e3, 1e15] {
             for calls in [0, 1, 1000, u64::MAX] {
                 for (ratio, overdispersion) in [(0.0, 1.0), (1.0, 1e9), (f64::NAN, f64::NAN), (0.5, 1e300)] {
-                    Exposure { calls: &|_| calls, ratio, overdispersion }.confirms(errors, u32::MAX);
+                    confirmed(errors, calls, ratio, overdispersion, u32::MAX);
                 }
             }
         }

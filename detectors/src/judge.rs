@@ -4,7 +4,7 @@
 //! [`crate::answer`] says which counts.
 //! Source: sections 2.4 and 8.7 of the detection notes. Cost: nothing below 3 calls or two deviations.
 
-use crate::answer::{Answer, floors, sharpened, strictest};
+use crate::answer::{Answer, floors, strictest};
 use crate::calendar::{DAY, HOUR, Minute};
 use crate::calibration::{Reading, Statistic};
 use crate::context::Context;
@@ -110,9 +110,9 @@ impl Case<'_> {
         is_untold: impl Fn(Level, Test) -> bool,
     ) -> Option<Finding> {
         let answers = [
-            self.answer(Statistic::Minute, statistics[0], self.last(), context),
-            self.answer(Statistic::Record, statistics[2], self.last(), context),
-            self.answer_window(self.calls.iter().sum(), statistics[1], context),
+            self.answer(Statistic::Minute, statistics[0], self.last()),
+            self.answer(Statistic::Record, statistics[2], self.last()),
+            self.answer_window(self.calls.iter().sum(), statistics[1]),
             self.answer_first_use(context),
             self.answer_change(Change::Fast, context),
             self.answer_change(Change::Slow, context),
@@ -122,7 +122,7 @@ impl Case<'_> {
         let (level, answer) = strictest(&answers, context)?;
         let untold = is_untold(level, answer.test);
         let thresholds = if untold { self.window_thresholds(answer, context) } else { [f64::INFINITY; 3] };
-        Some(answer.finding(level, self.minute, thresholds))
+        Some(answer.finding(level, self.minute, thresholds, context))
     }
 
     /// Calls of the answer's window from which each level fires.
@@ -143,12 +143,10 @@ impl Case<'_> {
     fn would_fire(&self, test: Test, calls: u64, level: Level, context: &Context<'_>) -> bool {
         let x = calls as f64;
         let answer = match test {
-            Test::FiveMinutes => {
-                self.answer_window(x, self.tail(x, self.window_top(), Statistic::FiveMinutes), context)
-            }
-            Test::Record => self.answer(Statistic::Record, self.record(x), x, context),
+            Test::FiveMinutes => self.answer_window(x, self.tail(x, self.window_top(), Statistic::FiveMinutes)),
+            Test::Record => self.answer(Statistic::Record, self.record(x), x),
             Test::FirstUse => self.burst.and_then(|(start, _)| self.answer_burst(start, calls, context)),
-            _ => self.answer(Statistic::Minute, self.one_minute(x), x, context),
+            _ => self.answer(Statistic::Minute, self.one_minute(x), x),
         };
         answer.is_some_and(|answer| answer.fires(level, context))
     }
@@ -160,7 +158,7 @@ impl Case<'_> {
         });
         let Some((change, cusum)) = found else { return [f64::INFINITY; 3] };
         Level::ALL.map(|level| {
-            let rate = context.alpha[level as usize] * change.statistic().share();
+            let rate = context.alpha[level as usize] * change.statistic().share(level);
             let needed = self.reading.value_at(change.statistic(), rate);
             let calls = answer.calls + (needed - cusum.value()) / change.a_call();
             let floor = floors(answer.test, context.kind)[level as usize].calls;
@@ -172,7 +170,7 @@ impl Case<'_> {
         })
     }
 
-    fn answer(&self, statistic: Statistic, value: f64, calls: f64, context: &Context<'_>) -> Option<Answer> {
+    fn answer(&self, statistic: Statistic, value: f64, calls: f64) -> Option<Answer> {
         let rate = self.reading.rate(statistic, value)?;
         let test = if statistic == Statistic::Minute { Test::Minute } else { Test::Record };
         Some(Answer {
@@ -182,11 +180,12 @@ impl Case<'_> {
             calls,
             expected: self.forecast.mean,
             compared: self.forecast.top,
-            rate: sharpened(rate / statistic.share(), context.novelty),
+            rate,
+            statistic: Some(statistic),
         })
     }
 
-    fn answer_window(&self, calls: f64, value: f64, context: &Context<'_>) -> Option<Answer> {
+    fn answer_window(&self, calls: f64, value: f64) -> Option<Answer> {
         let rate = self.reading.rate(Statistic::FiveMinutes, value)?;
         let expected = self.window().iter().map(|minute| minute.mean).sum();
         Some(Answer {
@@ -196,7 +195,8 @@ impl Case<'_> {
             calls,
             expected,
             compared: self.window_top(),
-            rate: sharpened(rate / Statistic::FiveMinutes.share(), context.novelty),
+            rate,
+            statistic: Some(Statistic::FiveMinutes),
         })
     }
 
@@ -223,6 +223,7 @@ impl Case<'_> {
             expected: expected * f64::from(window),
             compared: 0.0,
             rate: context.pool.rate(self.minute, size),
+            statistic: None,
         })
     }
 
@@ -231,21 +232,21 @@ impl Case<'_> {
         let cusum = self.cusums.get(change as usize).filter(|_| self.raised[change as usize])?;
         let window = self.minute.saturating_sub(cusum.start) + 1;
         let rate = self.reading.rate(change.statistic(), cusum.value())?;
-        let rate = sharpened(rate / change.statistic().share(), context.novelty);
-        if window < LEAST_CHANGE || rate > context.alpha[Level::High as usize] {
-            return None;
-        }
-        let expected = self.model.expected_between(self.reading.since, cusum.start, self.minute + 1);
         let answer = Answer {
             test: change.test(),
             start: cusum.start,
             window,
             calls: f64::from(cusum.calls),
-            expected,
-            compared: expected,
+            expected: 0.0,
+            compared: 0.0,
             rate,
+            statistic: Some(change.statistic()),
         };
-        Some(answer)
+        if window < LEAST_CHANGE || !answer.fits(Level::High, context) {
+            return None;
+        }
+        let expected = self.model.expected_between(self.reading.since, cusum.start, self.minute + 1);
+        Some(Answer { expected, compared: expected, ..answer })
     }
 
     /// Where in the window the rate most likely rose: Poisson, with the window's two means.

@@ -8,6 +8,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use crate::account::Account;
 use crate::bars;
 use crate::engine::{Engine, Places};
+use crate::fit;
 use crate::insight::{self, DecidedBy};
 use crate::label::Labels;
 use crate::measure;
@@ -35,6 +36,8 @@ enum Task {
     Run(Box<Run>),
     /// What is told of the real service's known positives, and of real records in a made-up account.
     Graft(Graft),
+    /// What chance raises at several budgets: the points of the map from nominal to realised budget.
+    Fit(Fit),
     /// The promise on a few fixed development accounts: fails when it is broken.
     Slice(Graft),
 }
@@ -84,6 +87,7 @@ impl Locations {
     fn places(&self) -> Places {
         Places {
             trailsight: self.trailsight.clone(),
+            config: None,
             python: self.python.clone(),
             comparators: self.comparators.clone(),
         }
@@ -116,6 +120,20 @@ struct Run {
 }
 
 #[derive(Debug, Parser)]
+struct Fit {
+    /// Accounts of the development set without anomalies; `low` needs two hundred.
+    #[arg(long, default_value_t = 216)]
+    accounts: u32,
+    /// Multiples of the default budgets, one run each.
+    #[arg(long, value_delimiter = ',', default_value = "0.4,1,2.5")]
+    factors: Vec<f64>,
+    #[arg(long, default_value = "target/quality")]
+    work: PathBuf,
+    #[command(flatten)]
+    locations: Locations,
+}
+
+#[derive(Debug, Parser)]
 struct Graft {
     #[arg(long, default_value = "target/quality")]
     work: PathBuf,
@@ -136,6 +154,7 @@ pub fn run() -> Result<()> {
         Task::Score(task) => score(&task),
         Task::Run(task) => measured(&task),
         Task::Graft(task) => planted(&task).map(|planted| print!("{}", planted.tables(&task.locations))),
+        Task::Fit(task) => fitted(&task),
         Task::Slice(task) => kept(&task),
     }
 }
@@ -174,6 +193,14 @@ fn measured(task: &Run) -> Result<()> {
     let planted = planted(&Graft { work: folder.clone(), locations: task.locations.clone() })?;
     print!("{}", bars::table(&columns, &planted.positives, &planted.records));
     print!("{}{}", report::tables(&columns), planted.tables(&task.locations));
+    Ok(())
+}
+
+fn fitted(task: &Fit) -> Result<()> {
+    std::fs::create_dir_all(&task.work).with_context(|| task.work.display().to_string())?;
+    let points =
+        task.factors.iter().map(|factor| fit::point(*factor, task.accounts, &task.locations.places(), &task.work));
+    print!("{}", fit::table(&points.collect::<Result<Vec<_>>>()?));
     Ok(())
 }
 
@@ -227,7 +254,7 @@ fn score(task: &Score) -> Result<()> {
         columns.push(Column { name: engine.clone(), accounts: scored(&task.folder, engine)? });
     }
     match task.detail {
-        None => print!("{}", report::tables(&columns)),
+        None => print!("{}{}", bars::table(&columns, &[], &[]), report::tables(&columns)),
         Some(Detail::Truths) => columns.iter().for_each(|column| print!("{}", report::truths(column))),
         Some(Detail::False) => columns.iter().for_each(|column| print!("{}", report::false_leads(column))),
     }

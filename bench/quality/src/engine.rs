@@ -43,6 +43,8 @@ pub(crate) enum Engine {
 #[derive(Clone, Debug)]
 pub(crate) struct Places {
     pub(crate) trailsight: PathBuf,
+    /// Its configuration, where it is not to run with its defaults.
+    pub(crate) config: Option<PathBuf>,
     /// A Python with numpy and numba, and the folder of the comparators written in it.
     pub(crate) python: PathBuf,
     pub(crate) comparators: PathBuf,
@@ -118,6 +120,9 @@ impl Engine {
         };
         let mut command = Command::new(program);
         command.args(script.map(|script| places.comparators.join(script))).args(arguments);
+        if let Some(config) = places.config.as_ref().filter(|_| self == Engine::Trailsight) {
+            command.arg("--config").arg(config);
+        }
         let out = std::fs::File::create(into).with_context(|| into.display().to_string())?;
         let done = command.arg(table).stdin(Stdio::null()).stdout(out).stderr(Stdio::piped()).output();
         let done = done.with_context(|| format!("{} cannot be started", self.name()))?;

@@ -21,6 +21,7 @@ mod report;
 mod bars;
 mod planted;
 mod measure;
+mod fit;
 mod slice;
 mod command;
 

@@ -17,14 +17,15 @@ use super::strings::{Id, NONE, Strings};
 use super::tracked::{Key, Kind};
 use super::waking::Waking;
 
-/// Shares of sweeps, of denied calls and of silence in an account's budget. First use has what
-/// [`budget::FIRST_USE_SHARE`] says, calls and errors half each; the tests of single series have the rest.
-const SWEEP_SHARE: f64 = 0.05;
+/// Shares of sweeps (by [`Level::ALL`]), of denied calls and of silence in an account's budget. First use has what
+/// [`budget::FIRST_USE_SHARE`] says, calls and errors half each; the tests of single series have the rest. Sweeps have
+/// more where the budget is small: there they find most for what they cost.
+const SWEEP_SHARE: [f64; 3] = [0.15, 0.1, 0.07];
 const DENIED_SHARE: f64 = 0.02;
 const SILENCE_SHARE: f64 = 0.02;
 /// The budget is shared by at least so many series, so that an account of three APIs does not judge each by
 /// a third of the whole.
-const FEWEST_SERIES: u32 = 20;
+const FEWEST_SERIES: u32 = 12;
 /// Minutes of history before anything is judged, and before everything is.
 const PROVISIONAL_AFTER: u32 = 36 * 60;
 const FULL_AFTER: u32 = WEEK;
@@ -141,11 +142,12 @@ impl Account {
     /// pool.
     fn share(&self, level: Level, kind: Kind, first_use: bool) -> f64 {
         let first = budget::FIRST_USE_SHARE[level as usize];
+        let sweep = SWEEP_SHARE[level as usize];
         match kind {
             Kind::Calls | Kind::Errors if first_use => first / 2.0,
-            Kind::Calls | Kind::Errors => (1.0 - first - SWEEP_SHARE - DENIED_SHARE - SILENCE_SHARE) / self.sharers(),
+            Kind::Calls | Kind::Errors => (1.0 - first - sweep - DENIED_SHARE - SILENCE_SHARE) / self.sharers(),
             Kind::Denied => DENIED_SHARE,
-            Kind::Sweep => SWEEP_SHARE,
+            Kind::Sweep => sweep,
             Kind::Total => SILENCE_SHARE,
         }
     }

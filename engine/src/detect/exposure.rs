@@ -1,7 +1,9 @@
 //! Of how many calls are these the errors? Kept for every error series.
 //!
 //! π = Σe/Σn and φ = Σ(e − nπ)²/(π(1 − π)Σn) over the minutes in which the API was called, discounted with a half-life of
-//! three and a half days; Σ(e − nπ)² = Σe² − 2πΣen + π²Σn², so five sums are enough. Source: section 2.5 of the detection
+//! three and a half days; Σ(e − nπ)² = Σe² − 2πΣen + π²Σn², so five sums are enough.
+//! A code that is new begins with the calls that its API had in the week before, none of which failed with it: otherwise
+//! its first burst would be what is usual. Source: section 2.5 of the detection
 //! notes. Assumes that the share of failures changes over days, not hours. Cost: five additions a minute with calls.
 
 /// What is left of a sum after a day: half after three and a half.
@@ -33,6 +35,14 @@ impl Share {
         }
     }
 
+    /// Calls of `day` from before there was an error of this code: each in a minute of its own, as far as is known.
+    pub(super) fn begin(&mut self, day: u32, calls: u64) {
+        self.learn(day, 0, 0);
+        let calls = calls as f64;
+        self.sums[0] = (self.sums[0] + calls).min(1e30);
+        self.sums[1] = (self.sums[1] + calls).min(1e30);
+    }
+
     /// (π, φ); `None` while too few calls were seen.
     pub(super) fn ratio(&self) -> Option<(f64, f64)> {
         let [n, nn, e, ee, en] = self.sums;
@@ -60,6 +70,15 @@ mod tests {
         let ((ratio, phi), (same, wide)) = (steady.ratio().unwrap(), wild.ratio().unwrap());
         assert!((ratio - 0.05).abs() < 1e-4 && (same - 0.05).abs() < 1e-4);
         assert!(phi == 1.0 && (wide - 20.0).abs() < 0.1, "{phi} {wide}");
+    }
+
+    #[test]
+    fn the_calls_of_a_week_without_an_error_count() {
+        let mut share = Share::default();
+        (10..17).for_each(|day| share.begin(day, 100));
+        share.learn(17, 20, 10);
+        let (ratio, _) = share.ratio().unwrap();
+        assert!((0.02..0.04).contains(&ratio), "{ratio}");
     }
 
     #[test]

@@ -97,11 +97,12 @@ impl Partition {
         }
         let first = self.closed.map_or(minute, |closed| closed.saturating_add(1));
         let watched_since = watched_since.min(first);
+        let share = self.share_before(&key, minute);
         let tracked = Box::new(Tracked {
             key,
             series: Series::new(watched_since, first),
             ledger: Ledger::default(),
-            share: ErrorShare::default(),
+            share,
             incident: None,
             ended: 0,
             last_day: None,
@@ -123,6 +124,19 @@ impl Partition {
             self.errors_of.entry(key.api()).or_default().push(index);
         }
         Some(index)
+    }
+
+    /// The share of failures of a code that is new: none of the calls that its API had in the week before. Nothing is
+    /// known where the calls are not judged.
+    fn share_before(&self, key: &Key, minute: u32) -> ErrorShare {
+        let mut share = ErrorShare::default();
+        let api = self.index.get(&key.api()).filter(|_| key.is_error());
+        let Some(api) = api.and_then(|index| self.series[*index as usize].as_ref()) else { return share };
+        let today = minute / DAY;
+        for day in today.saturating_sub(7)..today {
+            share.begin(day, api.ledger.sum(day, day).calls);
+        }
+        share
     }
 
     pub(super) fn forget_errors(&mut self, index: u32, key: &Key) {

@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use trailsight_detectors::{EndReason, Novelty, Step, TailPool, Transition};
-use trailsight_schemas::entry::{Batch, Class};
+use trailsight_schemas::entry::Batch;
 use trailsight_schemas::insight::EndReason as Reason;
 use trailsight_schemas::time::DAY;
 
@@ -328,9 +328,8 @@ impl Partition {
         let of = |minutes: u32| exposed(&self.exposed, index, minute, minutes);
         let mut context = account.context(&key, minute, learn, &self.fleet, &rules.settings);
         context.novelty = novelty;
-        // Where the calls themselves are not judged, nothing else would tell of a surge of them that fails.
-        let judged = key.class != Class::ManagementRead || rules.settings.read_call_rate;
-        context.exposure = tracked.exposure(&of).filter(|_| judged);
+        let errors = || counted(&self.cells, index, minute, 60);
+        context.exposure = tracked.exposure(&of, &errors, &rules.settings);
         let step = tracked.series.close(minute, calls, &context);
         Some(Judged { key, step, novelty })
     }
@@ -416,6 +415,12 @@ impl Partition {
 pub(super) fn exposed(of: &BTreeMap<u32, BTreeMap<u32, u64>>, index: u32, minute: u32, minutes: u32) -> u64 {
     let window = (minute + 1).saturating_sub(minutes)..=minute;
     of.range(window).filter_map(|(_, calls)| calls.get(&index)).fold(0, |sum, calls| sum.saturating_add(*calls))
+}
+
+/// Calls of a series in so many minutes up to one.
+pub(super) fn counted(cells: &Cells, index: u32, minute: u32, minutes: u32) -> u64 {
+    let window = (minute + 1).saturating_sub(minutes)..=minute;
+    cells.range(window).filter_map(|(_, of)| of.get(&index)).fold(0, |sum, cell| sum.saturating_add(cell.calls))
 }
 
 fn reason_of(reason: EndReason) -> Reason {

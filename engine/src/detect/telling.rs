@@ -10,7 +10,7 @@ use super::account::sensitivity;
 use super::cell::Cell;
 use super::folding::Place;
 use super::incident::Incident;
-use super::partition::{Partition, Share, exposed};
+use super::partition::{Partition, Share, counted, exposed};
 use super::report::{self, Moment};
 use super::tracked::{Cells, Kind};
 use super::{Found, Rules};
@@ -54,7 +54,8 @@ impl Partition {
             let [window, hour] = [minutes, 60].map(|minutes| exposed(&self.exposed, index, minute, minutes));
             window.saturating_mul(4).saturating_add(hour.saturating_mul(10 * u64::from(minutes)) / 60)
         };
-        context.exposure = tracked.exposure(&calls);
+        let errors = || counted(&self.cells, index, minute, 60);
+        context.exposure = tracked.exposure(&calls, &errors, &rules.settings);
         let Some(finding) = tracked.series.probe(minute, &recent, &context) else { return };
         if tracked.incident.as_ref().is_some_and(|incident| finding.level >= incident.level) {
             return;

@@ -11,6 +11,7 @@ use super::cell::Cell;
 use super::exposure::Share;
 use super::incident::Incident;
 use super::ledger::Ledger;
+use super::settings::Settings;
 use super::strings::{Id, NONE, Strings};
 
 /// Cells by minute, then by series.
@@ -111,11 +112,17 @@ pub(super) struct Tracked {
 }
 
 impl Tracked {
-    /// Of how many calls its errors are; `of` gives the calls of its API in so many minutes. `None` where it is not of
-    /// errors, or too little is known.
-    pub(super) fn exposure<'a>(&self, of: &'a dyn Fn(u32) -> u64) -> Option<Exposure<'a>> {
+    /// Of how many calls its errors are: `calls` of its API in so many minutes, `errors` in the last hour. `None` where it
+    /// is not of errors, or too little is known.
+    pub(super) fn exposure<'a>(
+        &self,
+        calls: &'a dyn Fn(u32) -> u64,
+        errors: &'a dyn Fn() -> u64,
+        settings: &Settings,
+    ) -> Option<Exposure<'a>> {
         let (ratio, overdispersion) = self.share.ratio().filter(|_| self.key.is_error())?;
-        Some(Exposure { calls: of, ratio, overdispersion })
+        let calls_judged = self.key.class != Class::ManagementRead || settings.read_call_rate;
+        Some(Exposure { calls, errors_of_hour: errors, ratio, overdispersion, calls_judged })
     }
 
     /// Calls and attributes in the baseline window of a Start at `start`: midnight UTC seven days before its
