@@ -8,10 +8,11 @@ use crate::seeds::{Member, Set};
 /// Most false leads, as a multiple of each level's budget. Two is the promise; at low, 14 leads are expected and
 /// three times as many are out of what chance does to them.
 const MOST: [f64; 3] = [3.0, 2.0, 2.0];
-/// Least macro recall at each level: so that silence does not keep the promise.
-const LEAST: [f64; 3] = [0.18, 0.24, 0.33];
+/// Least macro recall at each level, a sixth to a fifth below what was found (.35, .55, .75): so that silence does not
+/// keep the promise.
+const LEAST: [f64; 3] = [0.28, 0.45, 0.62];
 /// Least share of obvious anomalies found at every level, and most minutes to their median decision.
-const OBVIOUS: (f64, f64) = (0.95, 1.0);
+const OBVIOUS: (f64, f64) = (0.98, 1.0);
 
 /// Which accounts: each personality once with anomalies and twice without.
 pub(crate) fn members() -> Vec<Member> {
