@@ -16,6 +16,7 @@
 //! | [`simulation`] | does crashing the spine after any step, on a simulated disk, change anything? |
 //! | [`crash`] | are totals and incidents those of an undisturbed run, wherever the process is killed? |
 //! | [`api`] | do `run` and `demo` say over HTTP what the reference of the interface promises? |
+//! | [`secrets`] | is anything said that is secret? |
 //! | [`hostile`] | does HTTP answer while somebody wants it not to? |
 //! | [`page`] | what do people see and do in a browser, and what do hostile names not do there? |
 //! | [`kafka`] | is Kafka read exactly once, and are those who cannot be let in told why? |
@@ -39,6 +40,7 @@ mod faults;
 mod simulation;
 mod crash;
 mod api;
+mod secrets;
 mod hostile;
 mod page;
 mod kafka;

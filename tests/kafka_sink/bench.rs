@@ -102,6 +102,7 @@ impl Desk {
         let addressed = |event| Addressed {
             detected: Detected { event, told: None },
             sinks: vec![SINK.to_owned()],
+            not_before: Default::default(),
             muted_by: None,
         };
         let insights = insights.into_iter().map(addressed).collect();

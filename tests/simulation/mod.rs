@@ -93,8 +93,12 @@ fn settings() -> Settings {
 
 fn everywhere() -> Address {
     Box::new(|found, _| {
-        let addressed =
-            found.into_iter().map(|detected| Addressed { detected, sinks: vec!["all".to_owned()], muted_by: None });
+        let addressed = found.into_iter().map(|detected| Addressed {
+            detected,
+            sinks: vec!["all".to_owned()],
+            not_before: Default::default(),
+            muted_by: None,
+        });
         Ok(addressed.collect())
     })
 }

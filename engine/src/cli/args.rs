@@ -1,5 +1,7 @@
 //! The command line, as it is parsed.
 
+mod delivering;
+
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
@@ -10,6 +12,10 @@ use crate::config::Inputs;
 use crate::config::units::Span;
 use crate::config::written::Level;
 use crate::kafka::Topic;
+
+pub use delivering::{
+    OutboxAction, OutboxArgs, OutboxListArgs, OutboxRowsArgs, RoutesAction, RoutesArgs, RoutesTestArgs, RowState,
+};
 
 /// Finds unusual activity in CloudTrail: an equivalent of CloudTrail Insights that runs beside your logs.
 #[derive(Debug, Parser)]
@@ -41,6 +47,10 @@ pub enum Command {
     Health(HealthArgs),
     /// Try a sink
     Sinks(SinksArgs),
+    /// Say where insights would go
+    Routes(RoutesArgs),
+    /// What waits for its sink, and what was given up
+    Outbox(OutboxArgs),
     /// The commented example file; the JSON Schema
     Config(ConfigArgs),
     /// Completions for a shell

@@ -59,6 +59,7 @@ fn connect(config: &Config) -> Vec<(String, Result<String, String>)> {
     for sink in &config.sinks {
         let said = match &sink.kind {
             SinkKind::Stdout => Ok("standard output".to_owned()),
+            SinkKind::File(path) => Ok(format!("{} is made where it is missing", path.display())),
             SinkKind::Kafka(sink) => takes(sink),
             SinkKind::Webhook(webhook) => reachable(webhook.url.expose_secret()),
         };

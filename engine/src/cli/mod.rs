@@ -17,7 +17,9 @@ mod health;
 mod history;
 mod insights;
 mod line;
+mod outbox;
 mod reading;
+mod routes;
 mod simulate;
 mod sinks;
 mod table;
@@ -66,6 +68,8 @@ fn dispatch(command: &Command) -> Result<Exit, Failure> {
         }
         Command::Health(args) => health::run(args, stdout),
         Command::Sinks(args) => sinks::run(args, stdout),
+        Command::Routes(args) => routes::run(args, stdout),
+        Command::Outbox(args) => outbox::run(args, stdout),
         Command::Config(args) => configuration::run(args, stdout),
         Command::Completions(args) => {
             let mut script = Vec::new();

@@ -74,6 +74,7 @@ pub(super) fn mute(key: &str, matches: MatchSpec) -> MuteSpec {
         reason: "for a test".into(),
         owner: "tests@example.com".into(),
         until: None,
+        during: None,
         learn: true,
         alert: false,
     }

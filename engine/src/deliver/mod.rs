@@ -12,8 +12,10 @@
 mod callers;
 pub mod automation;
 pub mod matching;
+pub mod calendar;
 pub mod mutes;
 pub mod routes;
+pub mod trace;
 pub mod outbox;
 pub mod message;
 pub mod retry;

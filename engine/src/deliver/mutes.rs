@@ -5,6 +5,7 @@
 
 use trailsight_schemas::insight::InsightEvent;
 
+use super::calendar::Weekly;
 use super::matching::{MatchSpec, Matcher, RuleError};
 
 /// Share of the excess that muted callers must explain for a mute by callers to hold.
@@ -25,6 +26,8 @@ pub struct MuteSpec {
     pub since: Option<i64>,
     /// When it ends, milliseconds since the epoch; it does nothing from that instant on.
     pub until: Option<i64>,
+    /// Hours in which alone it does something: maintenance that comes back.
+    pub during: Option<Weekly>,
     /// Whether the traffic it means still teaches the baselines. Detection reads it, delivery does not.
     pub learn: bool,
     /// Whether people are alerted all the same; `true` makes it a mute of learning only.
@@ -38,13 +41,15 @@ pub(super) struct Mute {
     matcher: Matcher,
     since: Option<i64>,
     until: Option<i64>,
+    during: Option<Weekly>,
     alert: bool,
 }
 
 impl Mute {
     pub(super) fn new(at: usize, spec: &MuteSpec, problems: &mut Vec<RuleError>) -> Mute {
         let matcher = Matcher::new(&format!("mutes[{at}]"), &spec.matches, problems);
-        Mute { key: spec.key.clone(), matcher, since: spec.since, until: spec.until, alert: spec.alert }
+        let MuteSpec { key, since, until, during, alert, .. } = spec.clone();
+        Mute { key, matcher, since, until, during, alert }
     }
 
     /// Whether this insight is kept from people at `now_ms`.
@@ -52,6 +57,7 @@ impl Mute {
         !self.alert
             && self.since.is_none_or(|since| since < now_ms)
             && self.until.is_none_or(|until| now_ms < until)
+            && self.during.as_ref().is_none_or(|hours| hours.over(now_ms).is_some())
             && self.matcher.agrees_apart_from_callers(event)
             && self.matcher.explained(event) >= EXPLAINED
     }
@@ -158,6 +164,16 @@ mod tests {
         let spec = MuteSpec { since: Some(1000), ..mute("all", MatchSpec::default()) };
         assert!(!holds(&insight(), &spec, 1000));
         assert!(holds(&insight(), &spec, 1001));
+    }
+
+    #[test]
+    fn a_mute_for_maintenance_holds_in_its_hours() {
+        let during = Some(Weekly::new(&["thu".into()], "01:00", "03:00", "UTC").expect("hours"));
+        let spec = MuteSpec { during, ..mute("all", MatchSpec::default()) };
+        let midnight = 1_772_668_800_000; // Thursday, 2026-03-05T00:00:00Z
+        for (hour, held) in [(0, false), (1, true), (2, true), (3, false), (25, false), (7 * 24 + 1, true)] {
+            assert_eq!(holds(&insight(), &spec, midnight + hour * 3_600_000), held, "{hour}");
+        }
     }
 
     #[test]

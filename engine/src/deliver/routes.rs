@@ -14,6 +14,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use trailsight_schemas::insight::{InsightEvent, InsightFormat, Sensitivity, State};
 use uuid::Uuid;
 
+use super::calendar::Weekly;
 use super::matching::{MatchSpec, Matcher, RuleError};
 use super::mutes::{Mute, MuteSpec};
 use crate::journal::{Addressed, Detected};
@@ -29,6 +30,17 @@ pub struct RouteSpec {
     pub matches: MatchSpec,
     /// Whether later routes see what it owns; the key `continue`.
     pub continue_: bool,
+    /// Hours in which its sinks are not told.
+    pub quiet: Option<Quiet>,
+}
+
+/// Hours in which nobody is told; what comes in them is told when they are over.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Quiet {
+    /// When.
+    pub hours: Weekly,
+    /// What is at this level or a stricter one is told all the same.
+    pub except: Option<Sensitivity>,
 }
 
 /// The loosest level that is told where a route names none.
@@ -41,7 +53,7 @@ pub struct Levels {
 }
 
 impl Levels {
-    fn of(&self, account: &str) -> Sensitivity {
+    pub(super) fn of(&self, account: &str) -> Sensitivity {
         self.of_accounts.get(account).copied().unwrap_or(self.usual)
     }
 }
@@ -60,20 +72,21 @@ pub struct SinkSpec {
 /// Routes, mutes and sinks, compiled.
 #[derive(Clone, Debug)]
 pub struct Router {
-    routes: Vec<Route>,
+    pub(super) routes: Vec<Route>,
     mutes: Vec<Mute>,
     /// Mutes made while the service runs.
     by_hand: Arc<RwLock<Vec<Mute>>>,
     sinks: Vec<SinkSpec>,
-    levels: Levels,
+    pub(super) levels: Levels,
 }
 
 #[derive(Clone, Debug)]
-struct Route {
-    sinks: Vec<String>,
-    sensitivity: Option<Sensitivity>,
-    matcher: Matcher,
-    continue_: bool,
+pub(super) struct Route {
+    pub(super) sinks: Vec<String>,
+    pub(super) sensitivity: Option<Sensitivity>,
+    pub(super) matcher: Matcher,
+    pub(super) continue_: bool,
+    quiet: Option<Quiet>,
 }
 
 impl Router {
@@ -91,6 +104,7 @@ impl Router {
             sensitivity: None,
             matches: MatchSpec::default(),
             continue_: false,
+            quiet: None,
         };
         let compiled = if routes.is_empty() {
             vec![Route::new("routes", &everything, &mut problems)]
@@ -152,7 +166,9 @@ impl Router {
             (State::Start, Some(_)) => Vec::new(),
             (State::Start, None) => self.first_told(event, told, by_lead),
         };
-        Addressed { sinks, muted_by, detected }
+        let later = |sink: &String| Some((sink.clone(), self.quiet_until(sink, event, now_ms)?));
+        let not_before = sinks.iter().filter_map(later).collect();
+        Addressed { sinks, not_before, muted_by, detected }
     }
 
     /// The key of the first mute that holds, configured ones first.
@@ -192,6 +208,14 @@ impl Router {
         sinks
     }
 
+    /// When the quiet hours are over of the first route that leads an insight to this sink.
+    fn quiet_until(&self, sink: &String, event: &InsightEvent, now_ms: i64) -> Option<i64> {
+        let level = event.trailsight.as_ref().map_or(Sensitivity::High, |own| own.sensitivity);
+        let route = self.routes.iter().find(|route| route.sinks.contains(sink) && route.matcher.agrees(event))?;
+        let quiet = route.quiet.as_ref().filter(|quiet| quiet.except.is_none_or(|except| level > except))?;
+        quiet.hours.over(now_ms)
+    }
+
     fn carries(&self, sink: &str, event: &InsightEvent) -> bool {
         let format = self.sinks.iter().find(|known| known.name == sink).map(|known| known.format);
         format.is_some_and(|format| format.carries(event.details.insight_type))
@@ -214,6 +238,7 @@ impl Route {
             sensitivity: spec.sensitivity,
             matcher: Matcher::new(rule, &spec.matches, problems),
             continue_: spec.continue_,
+            quiet: spec.quiet.clone(),
         }
     }
 

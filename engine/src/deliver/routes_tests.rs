@@ -15,7 +15,7 @@ fn sinks() -> Vec<SinkSpec> {
 
 fn route(sinks: &[&str], sensitivity: Sensitivity) -> RouteSpec {
     let sinks = sinks.iter().map(|sink| (*sink).into()).collect();
-    RouteSpec { sinks, sensitivity: Some(sensitivity), matches: MatchSpec::default(), continue_: false }
+    RouteSpec { sinks, sensitivity: Some(sensitivity), matches: MatchSpec::default(), continue_: false, quiet: None }
 }
 
 fn levels() -> Levels {
@@ -206,4 +206,51 @@ fn people_who_were_not_told_of_the_lead_hear_of_what_it_folded() {
     assert_eq!(address(&others, vec![start(Medium, None), folded(Medium)], &[]), ["aws chat", "aws"]);
     let everybody = router(&[], &[]);
     assert_eq!(address(&everybody, vec![folded(Medium)], &["aws", "chat"]), ["aws pager"]);
+}
+
+#[test]
+fn quiet_hours_put_off_what_is_not_strict_and_its_end_too() {
+    let hours = Weekly::new(&[], "22:00", "07:00", "UTC").expect("hours");
+    let quiet = Some(Quiet { hours, except: Some(Low) });
+    let router = router(&[RouteSpec { quiet, ..route(&["chat"], High) }, route(&["pager"], High)], &[]);
+    let midnight = 1_772_668_800_000; // 2026-03-05T00:00:00Z
+    let morning = midnight + 7 * 3_600_000;
+    let put_off = |event: InsightEvent, now: i64| {
+        let ends = event.details.state == State::End;
+        let told = || Ok::<_, ()>(if ends { vec!["chat".to_owned()] } else { Vec::new() });
+        let addressed =
+            router.address(vec![Detected { event, told: None }], now, |_| told()).expect("no store is asked");
+        (addressed[0].sinks.clone(), addressed[0].not_before.get("chat").copied())
+    };
+    let at = |level: Sensitivity, state: State| {
+        let mut event = insight();
+        event.details.state = state;
+        event.trailsight.as_mut().expect("ours").sensitivity = level;
+        event
+    };
+    let chat = || vec!["chat".to_owned()];
+    assert_eq!(put_off(at(Medium, State::Start), midnight), (chat(), Some(morning)));
+    assert_eq!(put_off(at(Medium, State::End), midnight), (chat(), Some(morning)));
+    assert_eq!(put_off(at(Low, State::Start), midnight), (chat(), None));
+    assert_eq!(put_off(at(Medium, State::Start), morning), (chat(), None));
+}
+
+#[test]
+fn a_trace_says_what_every_route_said() {
+    use super::super::trace::Said;
+    let other = MatchSpec { account: vec!["9*".into()], ..MatchSpec::default() };
+    let routes = [
+        RouteSpec { matches: other, ..route(&["chat"], High) },
+        RouteSpec { continue_: true, ..route(&["chat"], Low) },
+        route(&["pager"], High),
+        route(&["chat"], High),
+    ];
+    let trace = router(&routes, &[]).trace(&insight(), 0);
+    assert_eq!(trace.sinks, ["pager"]);
+    let expected =
+        [Said::Other, Said::TooLoose { level: Medium, wants: Low }, Said::Tells(vec!["pager".into()]), Said::NotAsked];
+    assert_eq!(trace.routes, expected);
+    let all = mute("all", MatchSpec::default());
+    let muted = router(&routes, &[all]).trace(&insight(), 0);
+    assert_eq!((muted.sinks, muted.muted_by), (Vec::new(), Some("all".into())));
 }

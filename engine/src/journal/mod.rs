@@ -8,6 +8,7 @@ mod directory;
 mod space;
 mod store;
 pub mod outbox;
+pub mod waiting;
 pub mod local;
 pub mod history;
 pub mod snapshot;
@@ -49,6 +50,8 @@ pub struct Addressed {
     pub detected: Detected,
     /// Sinks that are to be told, by name.
     pub sinks: Vec<String>,
+    /// Sinks among them that are told no sooner than this, milliseconds since the epoch.
+    pub not_before: BTreeMap<String, i64>,
     /// The mute that kept it from people, by its key.
     pub muted_by: Option<String>,
 }

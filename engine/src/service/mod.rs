@@ -27,7 +27,7 @@ use tokio::sync::watch;
 use crate::clock::{Clock, instant};
 use crate::config::{Config, SourceConfig, SourceKind};
 use crate::deliver::deadletter::Post;
-use crate::deliver::{DeadLetters, Ordered, Worker};
+use crate::deliver::{DeadLetters, Ordered, Router, Worker};
 use crate::http;
 use crate::ingest::Reject;
 use crate::journal::Journal as _;
@@ -207,6 +207,11 @@ impl Delivery {
         });
         self.runtime.shutdown_timeout(Duration::from_secs(1));
     }
+}
+
+/// The rules of a configuration, without mutes made by hand.
+pub(crate) fn router_of(config: &Config) -> anyhow::Result<Router> {
+    wiring::router(config)
 }
 
 /// Names this process among all that ever write in its place. No state follows from it.

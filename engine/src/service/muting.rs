@@ -174,6 +174,7 @@ fn spec(row: &MuteRow) -> Option<MuteSpec> {
         owner: written.owner,
         since: Some(row.made),
         until: Some(row.ended.map_or(until, |ended| ended.min(until))),
+        during: None,
         learn: true,
         alert: false,
     })

@@ -224,7 +224,12 @@ fn address(router: Option<Arc<Router>>, outbox: LocalOutbox) -> Address {
         Some(router) => router.address(found, now, |shared: &Uuid| outbox.told(shared)),
         None => Ok(found
             .into_iter()
-            .map(|detected| crate::journal::Addressed { detected, sinks: Vec::new(), muted_by: None })
+            .map(|detected| crate::journal::Addressed {
+                detected,
+                sinks: Vec::new(),
+                not_before: Default::default(),
+                muted_by: None,
+            })
             .collect()),
     })
 }

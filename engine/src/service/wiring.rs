@@ -15,9 +15,11 @@ use crate::deliver::message::{Known, Names};
 use crate::deliver::mutes::MuteSpec;
 use crate::deliver::ordered::Output;
 use crate::deliver::outbox::Row;
-use crate::deliver::routes::{Levels, RouteSpec, Router, SinkSpec};
+use crate::deliver::routes::{Levels, Quiet, RouteSpec, Router, SinkSpec};
 use crate::deliver::scheduler::Limits;
-use crate::deliver::sinks::{Body, KafkaOutput, KafkaSpec, Kind, Sink, Stdout, Webhook, WebhookSpec, send_alone};
+use crate::deliver::sinks::{
+    Body, FileSink, KafkaOutput, KafkaSpec, Kind, Sink, Stdout, Webhook, WebhookSpec, send_alone,
+};
 
 use super::shared::Shared;
 
@@ -34,6 +36,7 @@ pub(super) fn router(config: &Config) -> anyhow::Result<Router> {
             sensitivity: route.sensitivity.map(sensitivity),
             matches: matches(&route.matches),
             continue_: route.continues,
+            quiet: route.quiet.clone().map(|(hours, except)| Quiet { hours, except: except.map(sensitivity) }),
         })
         .collect();
     let mutes: Vec<MuteSpec> = config
@@ -46,6 +49,7 @@ pub(super) fn router(config: &Config) -> anyhow::Result<Router> {
             reason: mute.reason.clone(),
             owner: mute.owner.clone(),
             until: mute.until,
+            during: mute.during.clone(),
             learn: mute.learn,
             alert: mute.alert,
         })
@@ -86,6 +90,7 @@ fn outlet(sink: &SinkConfig, identity: u64, names: &Names, shared: &Arc<Shared>)
     let (kind, limits) = match &sink.kind {
         // Lines of one stream are in order; nothing is gained by writing several at once.
         SinkKind::Stdout => (Kind::Stdout(Stdout::open()?), Limits { in_flight: 1, ..Limits::default() }),
+        SinkKind::File(path) => (Kind::File(FileSink::new(path.clone())), Limits { in_flight: 1, ..Limits::default() }),
         SinkKind::Webhook(hook) => {
             let limits = Limits { in_flight: hook.max_in_flight, deadline: hook.deadline, ..Limits::default() };
             (Kind::Webhook(Box::new(Webhook::new(&spec(hook))?), body(hook, names)), limits)
@@ -118,6 +123,7 @@ pub(crate) fn try_sink(sink: &SinkConfig, names: &Names, row: &Row, now_ms: i64)
         SinkKind::Stdout => {
             (Kind::Stdout(Stdout::open().map_err(|error| error.to_string())?), "standard output".into())
         }
+        SinkKind::File(path) => (Kind::File(FileSink::new(path.clone())), path.display().to_string()),
         SinkKind::Webhook(hook) => {
             let made = Webhook::new(&spec(hook)).map_err(|error| error.to_string())?;
             let address = made.address();
@@ -133,7 +139,7 @@ pub(crate) fn try_sink(sink: &SinkConfig, names: &Names, row: &Row, now_ms: i64)
 pub(crate) fn shown(sink: &SinkConfig, names: &Names, row: &Row) -> Result<String, String> {
     let message = match &sink.kind {
         SinkKind::Webhook(hook) => hook.message.as_ref(),
-        SinkKind::Stdout | SinkKind::Kafka(_) => None,
+        SinkKind::Stdout | SinkKind::Kafka(_) | SinkKind::File(_) => None,
     };
     let body = match message {
         Some(message) => Body::Message(message.redacted(), names.clone()),

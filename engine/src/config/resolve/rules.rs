@@ -8,8 +8,9 @@ use trailsight_schemas::time::parse_rfc3339;
 
 use super::Context;
 use crate::config::check::nearest;
-use crate::config::written::{Level, Match, Mute, Route, Written};
+use crate::config::written::{Hours, Level, Match, Mute, Route, Written};
 use crate::deliver::automation::tools;
+use crate::deliver::calendar::Weekly;
 
 /// What a route or mute is for: lists of globs, all of which must match; an empty list matches everything.
 pub type MatchConfig = Match;
@@ -25,6 +26,8 @@ pub struct RouteConfig {
     pub continues: bool,
     /// What it is for.
     pub matches: MatchConfig,
+    /// Hours in which its sinks are not told, and the level that is told all the same.
+    pub quiet: Option<(Weekly, Option<Level>)>,
 }
 
 /// Insights that people are not told of.
@@ -40,6 +43,8 @@ pub struct MuteConfig {
     pub owner: String,
     /// Milliseconds since the epoch after which it does nothing.
     pub until: Option<i64>,
+    /// Hours in which alone it does something.
+    pub during: Option<Weekly>,
     /// Muted traffic teaches the baselines.
     pub learn: bool,
     /// People are told all the same.
@@ -70,12 +75,20 @@ fn route(context: &mut Context<'_>, position: usize, route: &Route, sinks: &BTre
         context.problem(format!("{key}.sinks"), sink, &problem, &known.join(", "));
     }
     matches(context, &format!("{key}.match"), &route.matches);
+    let quiet = route.quiet.as_ref();
+    let quiet = quiet.and_then(|quiet| Some((hours(context, &format!("{key}.quiet"), &quiet.hours())?, quiet.except)));
     RouteConfig {
         sinks: route.sinks.clone(),
         sensitivity: route.sensitivity,
         continues: route.continues,
         matches: route.matches.clone(),
+        quiet,
     }
+}
+
+fn hours(context: &mut Context<'_>, key: &str, hours: &Hours) -> Option<Weekly> {
+    let made = Weekly::new(&hours.days, &hours.from, &hours.to, &hours.time_zone);
+    made.inspect_err(|error| context.problem(key, "", &error.to_string(), "")).ok()
 }
 
 fn mute(context: &mut Context<'_>, position: usize, mute: &Mute, names: &mut BTreeSet<String>) -> MuteConfig {
@@ -108,12 +121,17 @@ fn mute(context: &mut Context<'_>, position: usize, mute: &Mute, names: &mut BTr
         );
     }
     matches(context, &format!("{key}.match"), &mute.matches);
+    let during = mute.during.as_ref().and_then(|during| hours(context, &format!("{key}.during"), during));
+    if mute.during.is_some() && !mute.learn {
+        context.problem(format!("{key}.learn"), "false", "cannot depend on hours", "learn = true");
+    }
     MuteConfig {
         name,
         matches: mute.matches.clone(),
         reason: mute.reason.clone(),
         owner: mute.owner.clone(),
         until: mute.until.as_deref().and_then(parse_rfc3339).map(|seconds| seconds * 1000),
+        during,
         learn: mute.learn,
         alert: mute.alert,
     }

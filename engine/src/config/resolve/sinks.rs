@@ -1,6 +1,7 @@
 //! `[sinks.NAME]`.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use super::Context;
@@ -24,6 +25,8 @@ pub struct SinkConfig {
 pub enum SinkKind {
     /// Standard output.
     Stdout,
+    /// A directory in CloudTrail's layout.
+    File(PathBuf),
     /// An HTTP receiver.
     Webhook(Box<WebhookConfig>),
     /// A Kafka topic.
@@ -36,7 +39,7 @@ impl SinkKind {
         match self {
             SinkKind::Stdout => false,
             SinkKind::Webhook(hook) => hook.message.is_none(),
-            SinkKind::Kafka(_) => true,
+            SinkKind::Kafka(_) | SinkKind::File(_) => true,
         }
     }
 }
@@ -63,6 +66,7 @@ impl SinkKind {
     pub fn as_str(&self) -> &'static str {
         match self {
             SinkKind::Stdout => "stdout",
+            SinkKind::File(_) => "file",
             SinkKind::Webhook(_) => "webhook",
             SinkKind::Kafka(_) => "kafka",
         }
@@ -75,6 +79,7 @@ pub(super) fn resolve(context: &mut Context<'_>, sinks: &BTreeMap<String, Sink>)
         context.name("sinks", name);
         let (insight_format, kind) = match sink {
             Sink::Stdout(stdout) => (stdout.insight_format, Some(SinkKind::Stdout)),
+            Sink::File(file) => (file.insight_format, Some(SinkKind::File(PathBuf::from(&file.path)))),
             Sink::Kafka(sink) => {
                 let kind = kafka(context, &format!("sinks.{name}"), sink);
                 (sink.insight_format, kind.map(|kind| SinkKind::Kafka(Box::new(kind))))

@@ -24,9 +24,9 @@ pub use accounts::{Account, OwnBudgets};
 pub use dead_letter::{DeadLetter, DeadLetterTopic};
 pub use kafka::{GroupProtocol, KafkaSource, Mechanism, OnGap, Sasl, Tls};
 pub use limits::Limits;
-pub use rules::{Match, Mute, Route};
+pub use rules::{Hours, Match, Mute, QuietHours, Route};
 pub use serving::{Http, Log, LogFormat, Metrics, Role, Token};
-pub use sinks::{CreateTopic, InsightFormat, KafkaSink, Sink, Stdout, Webhook, WebhookFormat};
+pub use sinks::{CreateTopic, FileSink, InsightFormat, KafkaSink, Sink, Stdout, Webhook, WebhookFormat};
 pub use sources::{Files, Simulated, Source};
 
 /// Most accounts of which a configuration may say something: an AWS organization has up to 10,000.

@@ -21,6 +21,54 @@ pub struct Route {
     /// What it is for; nothing given: everything.
     #[serde(default, rename = "match")]
     pub matches: Match,
+    /// Hours in which its sinks are not told: what comes in them is told when they are over.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub quiet: Option<QuietHours>,
+}
+
+/// Hours that come back every week.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Hours {
+    /// When they begin, `22:00`.
+    pub from: String,
+    /// When they end, `07:00`; where that is not after `from`, on the next day.
+    pub to: String,
+    /// Days on which they begin, `mon` to `sun`; none: every day.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 7))]
+    pub days: Vec<String>,
+    /// Name of a time zone, for instance `Europe/Berlin`.
+    #[serde(default = "utc")]
+    pub time_zone: String,
+}
+
+/// Hours in which nobody is told.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct QuietHours {
+    /// When they begin, `22:00`.
+    pub from: String,
+    /// When they end, `07:00`; where that is not after `from`, on the next day.
+    pub to: String,
+    /// Days on which they begin, `mon` to `sun`; none: every day.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 7))]
+    pub days: Vec<String>,
+    /// Name of a time zone, for instance `Europe/Berlin`.
+    #[serde(default = "utc")]
+    pub time_zone: String,
+    /// What is at this level or a stricter one is told all the same.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub except: Option<Level>,
+}
+
+impl QuietHours {
+    /// The hours alone.
+    pub fn hours(&self) -> Hours {
+        let QuietHours { from, to, days, time_zone, .. } = self.clone();
+        Hours { from, to, days, time_zone }
+    }
 }
 
 /// Keeps what matches from people. It is recorded all the same.
@@ -41,6 +89,9 @@ pub struct Mute {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(extend("x-kind" = "time"))]
     pub until: Option<String>,
+    /// Hours in which alone it does something: maintenance that comes back.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub during: Option<Hours>,
     /// Muted traffic teaches the baselines.
     #[serde(default = "yes")]
     pub learn: bool,
@@ -103,6 +154,10 @@ pub struct Match {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 256))]
     pub sensitivity: Vec<String>,
+}
+
+fn utc() -> String {
+    "UTC".to_owned()
 }
 
 fn yes() -> bool {

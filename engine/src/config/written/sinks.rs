@@ -15,6 +15,8 @@ use crate::config::units::{Size, Span};
 pub enum Sink {
     /// One JSON object a line on standard output.
     Stdout(Stdout),
+    /// Files in the layout in which CloudTrail delivers Insights events.
+    File(FileSink),
     /// An HTTP POST for each insight.
     Webhook(Webhook),
     /// A message of a Kafka topic for each insight.
@@ -27,6 +29,19 @@ pub enum Sink {
 pub struct Stdout {
     /// With or without the `trailsight` key.
     #[serde(default)]
+    pub insight_format: InsightFormat,
+}
+
+/// A file for each insight, in the layout in which CloudTrail delivers Insights events to a bucket.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct FileSink {
+    /// A directory that stands for the bucket; made where it is missing.
+    #[schemars(length(min = 1, max = 4096))]
+    pub path: String,
+    /// With or without the `trailsight` key. AWS's record alone is what its own readers expect, and has no insights about
+    /// whole accounts.
+    #[serde(default = "aws")]
     pub insight_format: InsightFormat,
 }
 
@@ -166,6 +181,10 @@ pub enum InsightFormat {
     Full,
     /// AWS's record alone.
     Aws,
+}
+
+fn aws() -> InsightFormat {
+    InsightFormat::Aws
 }
 
 fn content_type() -> String {

@@ -1,6 +1,7 @@
 //! Where insights go: a closed list.
 
 mod addresses;
+mod file;
 mod signature;
 mod stdout;
 mod webhook;
@@ -16,6 +17,7 @@ use super::outbox::Row;
 use super::retry::{Retry, SendError};
 
 pub use addresses::is_public;
+pub use file::FileSink;
 pub(crate) use kafka::send_alone;
 pub use kafka::{KafkaOutput, KafkaSpec};
 pub use signature::{KeyError, MAX_KEYS, Signer};
@@ -40,6 +42,8 @@ pub enum Kind {
     Stdout(Stdout),
     /// Signed requests to an HTTP server.
     Webhook(Box<Webhook>, Body),
+    /// Files as CloudTrail delivers them.
+    File(FileSink),
 }
 
 /// What a webhook sends of an insight.
@@ -58,6 +62,7 @@ impl Sink {
         let (body, kind) = self.body(row)?;
         match &self.kind {
             Kind::Stdout(stdout) => stdout.write_line(body.into_owned()).await,
+            Kind::File(file) => file.write(row.event_id, body.into_owned(), now_ms).await,
             Kind::Webhook(webhook, _) => webhook.post(row.event_id, &kind, body.into_owned(), now_ms).await,
         }
     }
@@ -65,7 +70,7 @@ impl Sink {
     /// What is sent for a row, and its `Content-Type`.
     fn body<'a>(&self, row: &'a Row) -> Result<(Cow<'a, [u8]>, Cow<'static, str>), SendError> {
         match &self.kind {
-            Kind::Stdout(_) => Body::Record.of(row, self.format),
+            Kind::Stdout(_) | Kind::File(_) => Body::Record.of(row, self.format),
             Kind::Webhook(_, body) => body.of(row, self.format),
         }
     }

@@ -114,7 +114,12 @@ impl Told {
 
     pub(crate) fn to(self, sinks: &[&str]) -> Addressed {
         let sinks = sinks.iter().map(|sink| sink.to_string()).collect();
-        Addressed { detected: Detected { event: self.event(), told: None }, sinks, muted_by: None }
+        Addressed {
+            detected: Detected { event: self.event(), told: None },
+            sinks,
+            not_before: Default::default(),
+            muted_by: None,
+        }
     }
 }
 

@@ -14,7 +14,7 @@ pub(super) fn commit(connection: &Connection, outputs: &Outputs, now: i64) -> Re
         let event = &addressed.detected.event;
         write_incident(connection, event, now)?;
         if write_insight(connection, addressed)? {
-            write_rows(connection, event, &addressed.sinks, now)?;
+            write_rows(connection, addressed, now)?;
             rows += addressed.sinks.len();
         }
     }
@@ -85,13 +85,15 @@ fn write_insight(connection: &Connection, addressed: &Addressed) -> Result<bool,
     Ok(written > 0)
 }
 
-fn write_rows(connection: &Connection, event: &InsightEvent, sinks: &[String], now: i64) -> Result<(), JournalError> {
+fn write_rows(connection: &Connection, addressed: &Addressed, now: i64) -> Result<(), JournalError> {
+    let event = &addressed.detected.event;
     let mut statement = connection.prepare_cached(
-        "INSERT INTO outbox(sink, shared_event_id, event_id, state, created, due) VALUES(?1, ?2, ?3, ?4, ?5, ?5)",
+        "INSERT INTO outbox(sink, shared_event_id, event_id, state, created, due) VALUES(?1, ?2, ?3, ?4, ?5, ?6)",
     )?;
-    for sink in sinks {
+    for sink in &addressed.sinks {
         let (incident, record) = (event.shared_event_id.to_string(), event.event_id.to_string());
-        statement.execute((sink, incident, record, event.details.state.as_str(), now))?;
+        let due = addressed.not_before.get(sink).map_or(now, |until| now.max(*until));
+        statement.execute((sink, incident, record, event.details.state.as_str(), now, due))?;
     }
     Ok(())
 }
