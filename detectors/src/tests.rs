@@ -3,4 +3,5 @@
 mod behaviour;
 mod bounds;
 mod equality;
+mod hostile;
 mod traffic;

@@ -164,7 +164,7 @@ pub struct LeadState {
     pub start: u32,
     /// Strictest level told, 0 low, 1 medium, 2 high.
     pub level: u8,
-    /// Insights folded into it.
+    /// Insights folded into it, recorded or not.
     pub folded: u32,
 }
 

@@ -237,6 +237,21 @@ mod tests {
             prop_assert!(further >= here - 2e-3, "{here} then {further}");
         }
 
+        /// I_p(x, r) of statrs wherever it is neither 1 nor below the least normal number.
+        #[test]
+        fn agrees_with_the_beta_function_of_statrs_over_the_whole_range(
+            mean_exponent in -12.0_f64..14.0, size_exponent in -7.0_f64..14.0, step in -1.0_f64..60.0,
+        ) {
+            let (mean, size) = (libm::exp(mean_exponent), libm::exp(size_exponent));
+            let sd = libm::sqrt(mean + mean * mean / size);
+            let x = libm::ceil(mean + step * sd).max(1.0);
+            let exact = statrs::function::beta::checked_beta_reg(x, size, mean / (mean + size)).unwrap();
+            prop_assume!(exact > 1e-290 && exact < 0.9999);
+            let got = surprise(x, mean, size);
+            let off = libm::fabs(got + libm::log(exact));
+            prop_assert!(off < 1e-3, "{x} {mean} {size}: {got} {exact} {off}");
+        }
+
         #[test]
         fn one_more_call_is_never_less_surprising_above_the_gate(
             mean_exponent in -9.0_f64..12.0, size_exponent in -9.0_f64..16.0, step in 2.0_f64..40.0,

@@ -31,7 +31,7 @@ pub(super) struct Lead {
     pub(super) series: u32,
     pub(super) start: u32,
     pub(super) level: Level,
-    /// Insights folded into it that were recorded.
+    /// Insights folded into it: the first [`MOST_FOLDED`] were recorded, the others counted.
     pub(super) folded: u32,
 }
 
@@ -51,11 +51,16 @@ impl Leads {
     pub(super) fn place(&mut self, start: u32, level: Level) -> Place {
         let reach = |lead: &&mut Lead| lead.level <= level && lead.start.abs_diff(start) <= FOLD_MINUTES;
         let Some(lead) = self.0.iter_mut().filter(reach).min_by_key(|lead| lead.level) else { return Place::Leads };
-        if lead.folded >= MOST_FOLDED {
+        lead.folded = lead.folded.saturating_add(1);
+        if lead.folded > MOST_FOLDED {
             return Place::Counted(lead.shared, lead.series);
         }
-        lead.folded += 1;
         Place::Folded(lead.shared, lead.series)
+    }
+
+    /// Insights that a lead speaks for, recorded or not.
+    pub(super) fn folded(&self, leader: &Uuid) -> u32 {
+        self.0.iter().find(|lead| lead.shared == *leader).map_or(0, |lead| lead.folded)
     }
 
     /// Whether an insight told by `leader` still is at `level`: its lead may have been overtaken.

@@ -138,11 +138,11 @@ impl Partition {
         }
         // Closing came first: what has ended by now must not take in what begins.
         if !share.ordered {
-            let mut openings = Vec::new();
+            let mut openings = BTreeMap::new();
             for (minute, index) in touched {
                 self.probe(minute, index, share, rules, &mut openings);
             }
-            self.open(openings, share, rules, found);
+            self.open(openings.into_values().collect(), share, rules, found);
         }
         if self.strings.crowded() {
             self.sweep();

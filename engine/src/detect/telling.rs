@@ -3,6 +3,8 @@
 //! What begins with one minute (or with one entry, where it is told early) is put in order first, the strictest
 //! level before the others: so whoever leads is told before those who follow, whatever the order of the series.
 
+use std::collections::BTreeMap;
+
 use trailsight_detectors::{Finding, Level};
 use trailsight_schemas::insight::InsightEvent;
 
@@ -32,7 +34,7 @@ impl Partition {
         index: u32,
         share: &Share<'_>,
         rules: &Rules,
-        openings: &mut Vec<Opening>,
+        openings: &mut BTreeMap<u32, Opening>,
     ) {
         if self.closed.is_some_and(|closed| minute <= closed) {
             return;
@@ -62,14 +64,9 @@ impl Partition {
         }
         tracked.series.open_early(&finding);
         self.awake.insert(index);
-        let opening = Opening { index, minute, finding };
-        match openings.iter_mut().find(|earlier| earlier.index == index) {
-            Some(earlier) => {
-                let start = earlier.finding.start.min(finding.start);
-                *earlier = Opening { finding: Finding { start, ..finding }, ..opening };
-            }
-            None => openings.push(opening),
-        }
+        let earlier = openings.get(&index).map_or(finding.start, |earlier| earlier.finding.start);
+        let finding = Finding { start: earlier.min(finding.start), ..finding };
+        openings.insert(index, Opening { index, minute, finding });
     }
 
     pub(super) fn is_open(&self, index: u32) -> bool {
@@ -193,9 +190,13 @@ impl Partition {
     fn add_member(&mut self, leader: uuid::Uuid, series: u32, path: String) {
         let Some(tracked) = self.series.get_mut(series as usize).and_then(Option::as_mut) else { return };
         let Some(incident) = tracked.incident.as_mut().filter(|incident| incident.shared == leader) else { return };
-        // A sweep counts what wakes up; a series that does is not one more.
+        // A sweep counts what wakes up, as far as it can be counted; a series that does is not one more.
         if tracked.key.kind != Kind::Sweep || incident.members_omitted == 0 {
             incident.add_member(path);
+        } else if let Some(account) = self.accounts.get(&tracked.key.account) {
+            let folded = account.leads.folded(&leader);
+            let beyond = folded.saturating_sub(u32::try_from(incident.members.len()).unwrap_or(u32::MAX));
+            incident.members_omitted = incident.members_omitted.max(beyond);
         }
     }
 

@@ -12,6 +12,7 @@ use super::{Detect, Settings};
 
 mod corrections;
 mod folding;
+mod hostile;
 mod stored;
 mod watched;
 mod room;
