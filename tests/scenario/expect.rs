@@ -27,6 +27,8 @@ pub(super) struct Expected {
     by: Option<String>,
     test: Option<String>,
     folded: bool,
+    /// It ended because its level is the normal one.
+    accepted: bool,
     /// `insightType` of an insight about a whole account.
     of_account: Option<&'static str>,
     /// An API that it lists.
@@ -90,6 +92,7 @@ pub(super) fn parse(text: &str) -> Said<Expected> {
         by: None,
         test: None,
         folded: false,
+        accepted: false,
         of_account: of.err(),
         member: None,
     };
@@ -112,6 +115,7 @@ impl Expected {
             ["below"] => self.below = true,
             ["member", name] => self.member = Some(api(name).map(|(source, name)| format!("/{source}/{name}"))?),
             ["folded"] => self.folded = true,
+            ["accepted"] => self.accepted = true,
             _ => return Err(format!("{:?} says nothing about an insight", words.join(" "))),
         }
         Ok(())
@@ -129,6 +133,7 @@ impl Expected {
             && self.region.as_ref().is_none_or(|wanted| wanted == region)
             && self.below == incident.below
             && self.folded == incident.folded
+            && (!self.accepted || incident.accepted)
             && self.of_account == incident.key.of_account.as_deref()
             && self.member.as_ref().is_none_or(|member| incident.members.iter().any(|one| one.contains(member)))
             && near(self.start, Some(incident.start))
@@ -151,6 +156,7 @@ struct Incident {
     members: Vec<String>,
     /// Every Start named a lead.
     folded: bool,
+    accepted: bool,
 }
 
 fn incidents(insights: &[Value]) -> Vec<Incident> {
@@ -171,6 +177,7 @@ fn incidents(insights: &[Value]) -> Vec<Incident> {
             tests: Vec::new(),
             members: Vec::new(),
             folded: true,
+            accepted: false,
         });
         incident.folded &= start["trailsight"]["leader"].is_string();
         incident.level = incident.level.min(level(start).unwrap_or(2));
@@ -183,6 +190,7 @@ fn incidents(insights: &[Value]) -> Vec<Incident> {
         let listed = end.and_then(|end| end["trailsight"]["members"].as_array()).into_iter().flatten();
         incident.members.extend(listed.filter_map(|member| member.as_str().map(str::to_owned)));
         incident.end = end.and_then(minute);
+        incident.accepted = end.is_some_and(|end| end["trailsight"]["endReason"] == "accepted");
     }
     found.into_values().collect()
 }
