@@ -184,7 +184,8 @@ impl Account {
     /// How much of a minute was made by principals that are new to the API; `api` is its print.
     pub(super) fn novelty(&self, api: Print, cell: &Cell, minute: u32, strings: &Strings) -> Novelty {
         let is_new = |id: Id| id != NONE && self.waking.is_new(pair(api, strings.print(id)), minute);
-        let new: u64 = cell.values[IDENTITY].iter().filter(|(id, _)| is_new(*id)).map(|(_, calls)| calls).sum();
+        let new = cell.values[IDENTITY].iter().filter(|(id, _)| is_new(*id));
+        let new = new.fold(0u64, |sum, (_, calls)| sum.saturating_add(calls));
         let share = if cell.calls == 0 { 0.0 } else { (new as f64 / cell.calls as f64).min(1.0) };
         let [all, novel] = self.novel.map(|count| count as f64);
         Novelty { share, base: (novel + NOVELTY_WEIGHT * NOVELTY_BASE) / (all + NOVELTY_WEIGHT) }

@@ -348,13 +348,14 @@ impl Partition {
         let of = |key: Key| -> u64 {
             let Some(index) = self.index.get(&key) else { return 0 };
             let cells = self.cells.range(window.clone()).filter_map(|(_, of_series)| of_series.get(index));
-            cells.map(|cell| cell.calls).sum()
+            cells.fold(0u64, |sum, cell| sum.saturating_add(cell.calls))
         };
         let all = key.source;
         let whole = Key { region: all, ..*key };
         let everybody = if key.region == all {
             let pulse = account.and_then(|account| self.pulses.get(&account.source));
-            pulse.map_or(0, |pulse| pulse.range(window.clone()).map(|(_, calls)| calls).sum())
+            pulse
+                .map_or(0, |pulse| pulse.range(window.clone()).fold(0u64, |sum, (_, calls)| sum.saturating_add(*calls)))
         } else {
             of(whole)
         };
@@ -370,11 +371,12 @@ impl Partition {
             for (index, cell) in cells {
                 let Some(key) = self.series[*index as usize].as_ref().map(|one| one.key) else { continue };
                 if key.account == denied.account && key.is_error() && is_denied(self.strings.text(key.code)) {
-                    *of_series.entry([key.region, key.source, key.name]).or_default() += cell.calls;
+                    let calls = of_series.entry([key.region, key.source, key.name]).or_default();
+                    *calls = calls.saturating_add(cell.calls);
                 }
             }
         }
-        let all: u64 = of_series.values().sum();
+        let all = of_series.values().fold(0u64, |sum, calls| sum.saturating_add(*calls));
         of_series.values().all(|calls| calls.saturating_mul(2) <= all)
     }
 

@@ -149,10 +149,11 @@ proptest! {
     }
 
     /// What APIs are called, and so in which order their series stand, changes nothing but the names: who of equals
-    /// leads is the one thing that a name decides.
+    /// leads is the one thing that a name decides. The chance agrees to one in a million: the account's pool of tails takes
+    /// the peaks of one minute in the order of the series, and bounds each by those before it.
     #[test]
     fn names_and_the_order_of_series_change_nothing(lines in traffic(), cut in 1usize..9) {
-        type Said = (i64, String, State, trailsight_schemas::insight::Sensitivity, [u64; 4]);
+        type Said = (i64, String, State, trailsight_schemas::insight::Sensitivity, [f64; 4]);
         let run = |names: [&'static str; 3]| {
             let mut bench = Bench::new();
             let mut all: Vec<Line<'_>> = lines
@@ -172,13 +173,19 @@ proptest! {
                     let series = format!("{place}{:?}", event.details.error_code);
                     let statistics = event.details.statistics;
                     let figures = [statistics.insight, statistics.baseline, ours(event).expected, ours(event).chance_per_week];
-                    (event.event_time, series, event.details.state, ours(event).sensitivity, figures.map(f64::to_bits))
+                    (event.event_time, series, event.details.state, ours(event).sensitivity, figures)
                 })
                 .collect();
             said.sort_by(|a, b| (a.0, &a.1, a.2 as u8, a.3).cmp(&(b.0, &b.1, b.2 as u8, b.3)));
             said
         };
-        prop_assert_eq!(run(["Aaa", "Bbb", "Ccc"]), run(["Zoo", "Yak", "Ant"]));
+        let (one, other) = (run(["Aaa", "Bbb", "Ccc"]), run(["Zoo", "Yak", "Ant"]));
+        prop_assert_eq!(one.len(), other.len());
+        for (one, other) in one.iter().zip(&other) {
+            prop_assert_eq!((one.0, &one.1, one.2, one.3), (other.0, &other.1, other.2, other.3));
+            prop_assert_eq!(&one.4[..3], &other.4[..3]);
+            prop_assert!((one.4[3] / other.4[3] - 1.0).abs() < 1e-6, "{one:?} {other:?}");
+        }
     }
 
     /// More calls in a minute are never less unusual: the level of an API's Start only gets stricter.
