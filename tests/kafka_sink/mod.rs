@@ -5,3 +5,4 @@ mod reading;
 mod outages;
 mod lives;
 mod answers;
+mod whole;

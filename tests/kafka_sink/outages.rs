@@ -96,6 +96,32 @@ async fn a_broker_that_is_killed_and_stopped_while_producing_loses_and_repeats_n
     ));
 }
 
+/// One of three brokers is killed and does not come back: of its partitions, and of the transactions and positions that it
+/// coordinated, the others take care.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_three_brokers_one_is_killed_for_good_and_everything_is_there_once() {
+    let cluster = Cluster::start(3);
+    cluster.topic("bereft", 6, &[]).await;
+    let incidents = sized(50, 250, 1000);
+    let mut desk = Desk::open();
+    desk.tell((1..=incidents).flat_map(|number| incident(number, &[])));
+    let all = desk.pending();
+    let sending = desk.send(spec(&cluster, "bereft"), units_of(2));
+    let reached = eventually(async || (desk.pending() <= all - all / 5).then_some(())).await;
+    assert!(reached.is_some(), "{} of {all} wait: {:?}", desk.pending(), sending.ear.heard().down);
+    assert!(desk.pending() > 0, "all is sent before the broker ends: too few insights");
+    cluster.kill(0);
+    desk.emptied(&sending).await;
+    let retried = sending.ear.heard().retried;
+    sending.stop();
+    let messages = committed(&cluster, "bereft");
+    assert_eq!(ids(&messages).len() as u64, all);
+    in_order(&messages);
+    report(&format!(
+        "one of three brokers killed for good within {all} insights: each there once, {retried} sent again"
+    ));
+}
+
 /// What a dead process left open ends when the next one joins, not when it times out.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_transaction_that_hangs_ends_with_the_next_start() {

@@ -12,6 +12,7 @@
 mod reports;
 mod message;
 mod session;
+mod bounded;
 mod alone;
 
 use std::sync::Arc;
@@ -25,6 +26,7 @@ use super::super::outbox::Row;
 use crate::kafka::probe::{looked_at, refused};
 use crate::kafka::{Access, Cause, Producing, Topic, Trouble, diagnose};
 pub(crate) use alone::send_alone;
+use bounded::Bounded;
 use message::{Length, Message};
 use session::Session;
 
@@ -54,6 +56,7 @@ pub struct KafkaOutput {
     spec: KafkaSpec,
     access: Arc<Access>,
     session: Option<Session>,
+    bounded: Bounded,
     /// Largest message, bytes.
     limit: usize,
     /// A row that the broker found too large although it was within the limit, and the length it had.
@@ -66,7 +69,7 @@ impl KafkaOutput {
     pub fn new(spec: KafkaSpec, shortened: Arc<dyn Fn() + Send + Sync>) -> KafkaOutput {
         let access = Arc::new(Access::new(spec.topic.cluster.clone()));
         let limit = spec.message_bytes;
-        KafkaOutput { spec, access, session: None, limit, refused: None, shortened }
+        KafkaOutput { spec, access, session: None, bounded: Bounded::default(), limit, refused: None, shortened }
     }
 
     /// Of a client that sends nothing.
@@ -135,7 +138,7 @@ impl Output for KafkaOutput {
 
     fn join(&mut self, owner: u64) -> Result<Option<Position>, Refusal> {
         self.session = None;
-        let (session, found) = Session::open(&self.spec, self.limit, owner, &self.access)
+        let (session, found) = Session::open(&self.spec, self.limit, owner, &self.access, &self.bounded)
             .map_err(|error| self.later("taking over the output", &error))?;
         self.session = Some(session);
         Ok(found)

@@ -11,6 +11,7 @@ use rdkafka::topic_partition_list::Offset;
 use rdkafka::types::RDKafkaErrorCode as Code;
 use uuid::Uuid;
 
+use super::bounded::Bounded;
 use super::message::Message;
 use super::reports::Reports;
 use super::{CLIENT, KafkaSpec, PATIENCE};
@@ -20,15 +21,16 @@ use crate::kafka::{Access, Producing};
 /// The position is the offset of this partition, in a group that nobody reads with.
 const PARTITION: i32 = 0;
 /// Calls of [`PATIENCE`] before a step of a transaction is given up and the session with it.
-const CALLS: usize = 3;
+const CALLS: u32 = 3;
 /// Smallest `message.max.bytes` that librdkafka takes.
 const SMALLEST: usize = 1000;
 
 /// A producer that has joined.
 pub(super) struct Session {
-    producer: ThreadedProducer<Producing>,
+    producer: Arc<ThreadedProducer<Producing>>,
     reports: Reports,
-    group: ConsumerGroupMetadata,
+    group: Arc<ConsumerGroupMetadata>,
+    bounded: Bounded,
     topic: String,
     position: Position,
 }
@@ -56,16 +58,18 @@ impl Session {
         limit: usize,
         owner: u64,
         access: &Arc<Access>,
+        bounded: &Bounded,
     ) -> Result<(Session, Option<Position>), KafkaError> {
         let reports = Reports::default();
-        let producer = producer(spec, limit, reports.context(access))?;
+        let producer = Arc::new(producer(spec, limit, reports.context(access))?);
         patiently(|| producer.init_transactions(PATIENCE))?;
         let reader = reader(spec, Producing::new(access, drop), "read_committed")?;
         let found = position(spec, &reader)?;
-        let group = reader.group_metadata().ok_or(KafkaError::Canceled)?;
+        let group = Arc::new(reader.group_metadata().ok_or(KafkaError::Canceled)?);
         let (row, event_id) = found.map_or((0, Uuid::nil()), |found| (found.row, found.event_id));
         let position = Position { row, event_id, owner };
-        let mut session = Session { producer, reports, group, topic: spec.topic.name.clone(), position };
+        let (topic, bounded) = (spec.topic.name.clone(), bounded.clone());
+        let mut session = Session { producer, reports, group, bounded, topic, position };
         session.append(&[]).map_err(|failure| failure.error)?;
         Ok((session, found))
     }
@@ -90,11 +94,20 @@ impl Session {
             return Err(error.into());
         }
         flushed?;
-        let offsets = offsets(&self.topic, &position)?;
-        patiently(|| self.producer.send_offsets_to_transaction(&offsets, &self.group, PATIENCE))?;
+        self.note(&position)?;
         patiently(|| self.producer.commit_transaction(PATIENCE))?;
         self.position = position;
         Ok(())
+    }
+
+    /// The position becomes part of the transaction.
+    fn note(&self, position: &Position) -> Result<(), KafkaError> {
+        let offsets = offsets(&self.topic, position)?;
+        let (producer, group) = (self.producer.clone(), self.group.clone());
+        let noted = self.bounded.call(PATIENCE * CALLS, move || {
+            patiently(|| producer.send_offsets_to_transaction(&offsets, &group, PATIENCE))
+        });
+        noted.unwrap_or(Err(KafkaError::ConsumerCommit(Code::OperationTimedOut)))
     }
 }
 
