@@ -189,7 +189,7 @@ pub(crate) struct Told {
     series: String,
     kind: String,
     direction: String,
-    level: String,
+    pub(crate) level: String,
     calls: i64,
     from: i64,
     to: i64,
