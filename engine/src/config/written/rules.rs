@@ -43,7 +43,7 @@ pub struct Hours {
     pub time_zone: String,
 }
 
-/// Hours in which nobody is told.
+/// Hours in which nobody is told. The keys of [`Hours`] stand here again: serde cannot flatten and refuse unknown keys.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct QuietHours {
