@@ -2,7 +2,7 @@
 
 use std::sync::OnceLock;
 
-use globset::GlobBuilder;
+use globset::{Glob, GlobSet, GlobSetBuilder};
 use serde::Deserialize;
 use trailsight_schemas::insight::InsightEvent;
 
@@ -23,12 +23,38 @@ pub(super) struct Advice {
 #[derive(Default)]
 pub(super) struct Family {
     pub(super) name: String,
-    source: Vec<String>,
-    api: Vec<String>,
-    error: Vec<String>,
-    r#type: Vec<String>,
+    source: Globs,
+    api: Globs,
+    error: Globs,
+    r#type: Globs,
     pub(super) technique: Option<String>,
     pub(super) step: Vec<Step>,
+}
+
+/// Patterns, compiled once: an account that is flooded raises thousands of insights.
+#[derive(Debug, Default, Deserialize)]
+#[serde(try_from = "Vec<String>")]
+struct Globs {
+    written: Vec<String>,
+    compiled: GlobSet,
+}
+
+impl TryFrom<Vec<String>> for Globs {
+    type Error = globset::Error;
+
+    fn try_from(written: Vec<String>) -> Result<Globs, globset::Error> {
+        let mut compiled = GlobSetBuilder::new();
+        for glob in &written {
+            compiled.add(Glob::new(glob)?);
+        }
+        Ok(Globs { compiled: compiled.build()?, written })
+    }
+}
+
+impl Globs {
+    fn agree(&self, text: &str) -> bool {
+        self.written.is_empty() || self.compiled.is_match(text)
+    }
 }
 
 /// One thing to do.
@@ -63,25 +89,15 @@ impl Advice {
 impl Family {
     fn means(&self, event: &InsightEvent) -> bool {
         let details = &event.details;
-        agrees(&self.source, &details.event_source)
-            && agrees(&self.api, &details.event_name)
-            && agrees(&self.error, details.error_code.as_deref().unwrap_or_default())
-            && agrees(&self.r#type, details.insight_type.as_str())
+        self.source.agree(&details.event_source)
+            && self.api.agree(&details.event_name)
+            && self.error.agree(details.error_code.as_deref().unwrap_or_default())
+            && self.r#type.agree(details.insight_type.as_str())
     }
 
     /// Every glob of it.
     #[cfg(test)]
     pub(super) fn globs(&self) -> impl Iterator<Item = &String> {
-        self.source.iter().chain(&self.api).chain(&self.error).chain(&self.r#type)
+        [&self.source, &self.api, &self.error, &self.r#type].into_iter().flat_map(|globs| &globs.written)
     }
-}
-
-fn agrees(globs: &[String], text: &str) -> bool {
-    globs.is_empty() || globs.iter().any(|glob| matches(glob, text))
-}
-
-/// Insights are rare: a pattern is compiled when it is asked.
-pub(super) fn matches(glob: &str, text: &str) -> bool {
-    let built = GlobBuilder::new(glob).literal_separator(false).build();
-    built.is_ok_and(|glob| glob.compile_matcher().is_match(text))
 }
